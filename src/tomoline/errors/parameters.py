@@ -1,0 +1,64 @@
+"""Errors of parameters, directives and templates."""
+
+from tomoline.errors._kind import ErrorKind
+
+UNKNOWN_DIRECTIVE = ErrorKind(
+    "PARAM-01",
+    "unknown directive",
+    "A directive must be one that IMOD or tomoline knows.",
+    "Correct the name; 'tomoline directives PATTERN' lists them.",
+)
+BAD_VALUE = ErrorKind(
+    "PARAM-02",
+    "value that does not fit",
+    "A value must have the declared type, unit and range.",
+    "Correct the value; 'tomoline directives NAME' tells what is expected.",
+)
+UNKNOWN_PARAMETER = ErrorKind(
+    "PARAM-03",
+    "unknown parameter",
+    "Parameters are named STEP.FIELD.",
+    "Correct the name; the reference page of steps lists all fields.",
+)
+NOT_ACTED_ON = ErrorKind(
+    "PARAM-04",
+    "directive not acted on yet",
+    "Directives that tomoline knows but does not act on are named.",
+    "Nothing needs to be done; the rest of the file is used.",
+    warning=True,
+)
+UNKNOWN_STEP = ErrorKind(
+    "PARAM-05",
+    "unknown step",
+    "A step is named by its name or by batchruntomo's number.",
+    "Use one of the steps that 'tomoline run --help' lists.",
+)
+BAD_OPTION = ErrorKind(
+    "PARAM-06",
+    "option that cannot be used",
+    "Options must be given as the help says.",
+    "See --help of the command.",
+)
+CONFLICT = ErrorKind(
+    "PARAM-07",
+    "parameters that exclude each other",
+    "Only one of several ways to say the same thing may be used.",
+    "Remove one of them.",
+)
+NOT_A_DIRECTIVE = ErrorKind(
+    "PARAM-08",
+    "directive in a place where it is not allowed",
+    "Templates may hold only directives that are marked for templates.",
+    "Move the directive to the batch file.",
+)
+
+KINDS = (
+    UNKNOWN_DIRECTIVE,
+    BAD_VALUE,
+    UNKNOWN_PARAMETER,
+    NOT_ACTED_ON,
+    UNKNOWN_STEP,
+    BAD_OPTION,
+    CONFLICT,
+    NOT_A_DIRECTIVE,
+)

@@ -1,0 +1,92 @@
+"""Errors and warnings of the steps of the tilt recipe, in the order of the steps.
+
+The kinds of each step stand together; a step's own checks raise them.
+"""
+
+from tomoline.errors._kind import ErrorKind
+
+ANGLES_DO_NOT_MATCH = ErrorKind(
+    "SETUP-01",
+    "number of tilt angles differs from number of views",
+    "There must be one tilt angle for every view of the stack.",
+    "Correct the .rawtlt file, or give another source of angles (setup.angles_from).",
+    step="setup",
+)
+NO_ANGLES = ErrorKind(
+    "SETUP-02",
+    "no tilt angles found",
+    "Tilt angles come from .rawtlt, .mdoc, the header, or first and increment.",
+    "Put a ROOT.rawtlt beside the stack, or set setup.first_tilt_deg and setup.tilt_increment_deg.",
+    step="setup",
+)
+NO_PIXEL_SIZE = ErrorKind(
+    "SETUP-03",
+    "pixel size unknown",
+    "The pixel size must be known to find gold beads of a given size.",
+    "Set setup.pixel_size_nm.",
+    step="setup",
+)
+TOO_FEW_VIEWS = ErrorKind(
+    "SETUP-04",
+    "too few views",
+    "A tilt series needs at least three usable views.",
+    "Check that the stack is a tilt series and which views are excluded.",
+    step="setup",
+)
+NOT_A_STACK = ErrorKind(
+    "SETUP-05",
+    "no tilt series to process",
+    "The input must be a stack of images of one tilt series.",
+    "Give the path of the stack.",
+    step="setup",
+)
+NON_SQUARE_PIXELS = ErrorKind(
+    "SETUP-06",
+    "pixels are not square",
+    "Pixels must be square to within 1 %.",
+    "Resample the images, or set setup.pixel_size_nm if the header is wrong.",
+    step="setup",
+)
+MONTAGE = ErrorKind(
+    "SETUP-07",
+    "montage",
+    "Montaged tilt series are not blended yet.",
+    "Blend the pieces first, for instance with blendmont.",
+    step="setup",
+)
+BAD_PIXELS = ErrorKind(
+    "PREP-01",
+    "no usable views",
+    "At least three views must hold an image.",
+    "Look at the stack; constant, dark or non-finite views cannot be used.",
+    step="preprocess",
+)
+NON_FINITE = ErrorKind(
+    "PREP-02",
+    "pixels that are not numbers",
+    "Pixels must be finite numbers.",
+    "They were replaced from their neighbours; check the camera's output.",
+    step="preprocess",
+    warning=True,
+)
+DARK_VIEW = ErrorKind(
+    "PREP-03",
+    "dark, blank or off-scale view",
+    "Views without an image carry no information.",
+    "It takes no part from here on; preprocess.exclude_bad_views=false keeps it.",
+    step="preprocess",
+    warning=True,
+)
+
+KINDS = (
+    ANGLES_DO_NOT_MATCH,
+    NO_ANGLES,
+    NO_PIXEL_SIZE,
+    TOO_FEW_VIEWS,
+    NOT_A_STACK,
+    NON_SQUARE_PIXELS,
+    MONTAGE,
+    BAD_PIXELS,
+    NON_FINITE,
+    DARK_VIEW,
+)

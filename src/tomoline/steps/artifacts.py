@@ -1,0 +1,57 @@
+"""The files of a data set that steps read and write, by name, with IMOD's file names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A named file of a data set.
+
+    Attributes
+    ----------
+    name : str
+        How steps and ``tomoline show --json`` name it.
+    pattern : str
+        File name in the data set's folder, with ``{root}``.
+    title : str
+        What it is, for readers.
+    """
+
+    name: str
+    pattern: str
+    title: str
+
+    def file_name(self, root: str) -> str:
+        """Return the file's name for the data set `root`."""
+        return self.pattern.format(root=root)
+
+
+_TABLE = (
+    ("raw_stack", "{root}.mrc", "raw tilt series, never changed"),
+    ("raw_tilt_angles", "{root}.rawtlt", "tilt angle of each view as recorded, degrees"),
+    ("acquisition", "{root}_acquisition.json", "what is known of the recording and of each view"),
+    ("views", "{root}_views.json", "which views take part, and why others do not"),
+    ("fixed_stack", "{root}_fixed.mrc", "tilt series without X-rays and hot pixels"),
+    ("coarse_shifts", "{root}.prexf", "shift of each view to its neighbour"),
+    ("coarse_transforms", "{root}.prexg", "transform of each view to the prealigned stack"),
+    ("prealigned_stack", "{root}_preali.mrc", "coarsely aligned tilt series"),
+    ("seeds", "{root}.seed", "beads chosen for tracking, on one or a few views"),
+    ("tracks", "{root}.fid", "beads or patches tracked through the views"),
+    ("fiducial_transforms", "{root}.tltxf", "transforms from the prealigned to the aligned stack"),
+    ("fiducials_3d", "{root}.3dmod", "solved positions of beads or patches"),
+    ("fiducial_points", "{root}fid.xyz", "solved positions as text"),
+    ("residuals", "{root}.resid", "residual vector of each tracked point"),
+    ("transforms", "{root}.xf", "transform of each view from the raw to the aligned stack"),
+    ("tilt_angles", "{root}.tlt", "solved tilt angle of each view, degrees"),
+    ("x_tilts", "{root}.xtilt", "rotation about the x axis of each view, degrees"),
+    ("position", "{root}_position.json", "tilt offset, pitch, Z shift and thickness"),
+    ("aligned_stack", "{root}_ali.mrc", "aligned tilt series, tilt axis vertical"),
+    ("filtered_stack", "{root}_filt_ali.mrc", "aligned tilt series after the low-pass filter"),
+    ("full_tomogram", "{root}_full_rec.mrc", "whole tomogram, slices perpendicular to the axis"),
+    ("sirt_tomogram", "{root}_sirt_rec.mrc", "whole tomogram after the last SIRT iteration"),
+    ("tomogram", "{root}_rec.mrc", "trimmed tomogram"),
+)
+
+ARTIFACTS: dict[str, Artifact] = {row[0]: Artifact(*row) for row in _TABLE}
