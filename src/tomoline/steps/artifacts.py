@@ -36,6 +36,7 @@ _TABLE = (
     ("fixed_stack", "{root}_fixed.mrc", "tilt series without X-rays and hot pixels"),
     ("coarse_shifts", "{root}.prexf", "shift of each view to its neighbour"),
     ("coarse_transforms", "{root}.prexg", "transform of each view to the prealigned stack"),
+    ("coarse", "{root}_coarse.json", "tilt axis angle and how sure it is"),
     ("prealigned_stack", "{root}_preali.mrc", "coarsely aligned tilt series"),
     ("seeds", "{root}.seed", "beads chosen for tracking, on one or a few views"),
     ("tracks", "{root}.fid", "beads or patches tracked through the views"),
