@@ -40,6 +40,7 @@ _TABLE = (
     ("prealigned_stack", "{root}_preali.mrc", "coarsely aligned tilt series"),
     ("seeds", "{root}.seed", "beads chosen for tracking, on one or a few views"),
     ("tracks", "{root}.fid", "beads or patches tracked through the views"),
+    ("track_info", "{root}_tracks.json", "what was tracked, and how well each view is covered"),
     ("fiducial_transforms", "{root}.tltxf", "transforms from the prealigned to the aligned stack"),
     ("fiducials_3d", "{root}.3dmod", "solved positions of beads or patches"),
     ("fiducial_points", "{root}fid.xyz", "solved positions as text"),
