@@ -1,0 +1,1 @@
+"""One module per file format: read, write, probe; whole files or none; nothing else."""

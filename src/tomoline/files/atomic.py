@@ -1,0 +1,139 @@
+"""Writing files whole or not at all, and the system's errors in a user's words.
+
+A file is written under a hidden temporary name beside its destination, forced to the disk, and
+renamed. A process that is killed therefore leaves the old file or the new one, and at worst a
+hidden ``.part`` file that `remove_leftovers` deletes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from tomoline.errors import TomolineError, files
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+def translate_os_error(error: OSError, path: Path, *, reading: bool = False) -> TomolineError:
+    """Return the coded error that an operating system's error means.
+
+    Parameters
+    ----------
+    error : OSError
+        As caught.
+    path : Path
+        The file that the user knows, not a temporary one.
+    reading : bool
+        Whether the file was being read, which decides what a refused permission means.
+
+    >>> translate_os_error(OSError(errno.ENOSPC, "No space left on device"), Path("a.rec")).code
+    'FILE-08'
+    """
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        return files.DISK_FULL.error(where=path, found=f"The disk is full ({reason}).")
+    if isinstance(error, FileNotFoundError):
+        return files.MISSING.error(where=path, found="The file, or its folder, does not exist.")
+    if isinstance(error, IsADirectoryError | NotADirectoryError):
+        return files.NOT_A_FILE.error(where=path, found=f"It is not a regular file ({reason}).")
+    if reading or error.errno not in _FORBIDDEN:
+        kind = files.NOT_READABLE if reading else files.NOT_WRITABLE
+        return kind.error(where=path, found=f"The system reports: {reason}.")
+    return files.NOT_WRITABLE.error(where=path, found=f"Writing is refused ({reason}).")
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a hidden name beside `path` that no other process or thread uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; the file gets its name when the block ends.
+
+    Parameters
+    ----------
+    path : Path
+        Destination. Its folder must exist; an existing file is replaced.
+
+    Yields
+    ------
+    Path
+        Hidden path in the same folder, ending in ``.part``. The block must create it.
+
+    Raises
+    ------
+    TomolineError
+        FILE-08 disk full, FILE-09 not writable, FILE-02 if the destination is a folder. Errors of
+        the block pass unchanged, except the system's, which are translated. In every case the
+        temporary file is removed and the destination is as it was.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with writing(target) as part:
+    ...     _ = part.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    path = Path(path)
+    part = temporary_path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        yield part
+        _sync(part)
+        os.replace(part, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise translate_os_error(error, path) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, UTF-8 with Unix line ends, whole or not at all."""
+    with writing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a binary file, whole or not at all."""
+    with writing(path) as part:
+        part.write_bytes(data)
+
+
+def remove_leftovers(folder: Path) -> list[Path]:
+    """Delete the temporary files that killed processes left in `folder`, and name them.
+
+    Only to be called by whoever holds the data set: another process's files in the making look
+    the same. This process's own are kept.
+    """
+    own = f".{os.getpid()}-"
+    removed = []
+    for part in sorted(Path(folder).glob(".*.part")):
+        if own not in part.name and part.is_file():
+            part.unlink(missing_ok=True)
+            removed.append(part)
+    return removed
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    # Without this, a power failure may undo the rename; some file systems do not offer it.
+    with contextlib.suppress(OSError):
+        _sync(folder)
