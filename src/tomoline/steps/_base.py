@@ -56,9 +56,19 @@ class Engine(Protocol):
 class StepContext(Protocol):
     """What a running step gets: its artifacts, an engine, and a place for warnings."""
 
-    root: str
-    folder: Path
     engine: Engine
+
+    @property
+    def root(self) -> str:
+        """Root name of the data set."""
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the data set."""
+
+    @property
+    def source(self) -> Path:
+        """The stack as it was given; only the set-up reads it."""
 
     def has(self, artifact: str) -> bool:
         """Whether an artifact that the step declares as optional is there."""
@@ -117,6 +127,8 @@ class Step(Generic[P]):
         ``memory_bytes(shape, params)``: bound on the memory of one chunk.
     active : callable
         ``active(params)``: False where the parameters switch the step off.
+    external : callable
+        ``external(source, params)``: files outside the data set that it reads; only the set-up.
     """
 
     name: str
@@ -132,6 +144,7 @@ class Step(Generic[P]):
     chunk_axis: str = "view"
     halo: int = 0
     active: Callable[[P], bool] = lambda params: True
+    external: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
 
     @property
     def help(self) -> str:

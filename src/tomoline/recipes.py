@@ -1,0 +1,84 @@
+"""The recipes: the ordered steps for one kind of acquisition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tomoline import errors
+from tomoline.steps import Step
+from tomoline.steps.align import ALIGN
+from tomoline.steps.aligned_stack import ALIGNED_STACK
+from tomoline.steps.coarse_align import COARSE_ALIGN
+from tomoline.steps.filter_stack import FILTER_STACK
+from tomoline.steps.find_fiducials import FIND_FIDUCIALS
+from tomoline.steps.position import POSITION
+from tomoline.steps.prealign import PREALIGN
+from tomoline.steps.preprocess import PREPROCESS
+from tomoline.steps.reconstruct import RECONSTRUCT
+from tomoline.steps.setup import SETUP
+from tomoline.steps.track import TRACK
+from tomoline.steps.trim import TRIM
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An ordered list of steps with a name."""
+
+    name: str
+    title: str
+    steps: tuple[Step[Any], ...]
+
+    def step(self, name_or_number: str, *, last: bool = False) -> Step[Any]:
+        """Return the step of that name or batchruntomo number.
+
+        A number between two steps means the next one, or with `last` the one before: as in
+        batchruntomo, which runs the steps with start - 0.005 <= number <= end + 0.005.
+
+        Raises
+        ------
+        TomolineError
+            PARAM-05 if there is none.
+        """
+        for step in self.steps:
+            if step.name == name_or_number:
+                return step
+        try:
+            number = float(name_or_number)
+        except ValueError:
+            number = float("nan")
+        if last:
+            reached = [step for step in self.steps if step.number <= number + 0.005]
+        else:
+            reached = [step for step in self.steps if step.number >= number - 0.005]
+        if reached:
+            return reached[-1 if last else 0]
+        names = ", ".join(f"{step.name} ({step.number:g})" for step in self.steps)
+        raise errors.parameters.UNKNOWN_STEP.error(
+            name_or_number, f"recipe {self.name} has no such step; it has {names}."
+        )
+
+
+TILT = Recipe(
+    "tilt",
+    "electron tilt series",
+    (
+        SETUP,
+        PREPROCESS,
+        COARSE_ALIGN,
+        PREALIGN,
+        FIND_FIDUCIALS,
+        TRACK,
+        ALIGN,
+        POSITION,
+        ALIGNED_STACK,
+        FILTER_STACK,
+        RECONSTRUCT,
+        TRIM,
+    ),
+)
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT,)}
+STEPS: dict[str, Step[Any]] = {
+    step.name: step for recipe in RECIPES.values() for step in recipe.steps
+}

@@ -1,0 +1,1 @@
+"""The data set, its record, and running a recipe on it."""

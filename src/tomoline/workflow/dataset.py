@@ -1,0 +1,159 @@
+"""A data set: an acquisition, its folder of results, and what its steps get to work with."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.errors import Notice
+from tomoline.files.atomic import translate_os_error, writing
+from tomoline.steps import Engine
+from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow.record import Record
+
+RECORD_SUFFIX = ".tomoline.json"
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A root name and the folder that holds everything of it.
+
+    Attributes
+    ----------
+    root : str
+        Root name; every file of the data set begins with it.
+    folder : Path
+        ``DIR/ROOT``.
+    source : Path
+        The stack as it was given.
+    """
+
+    root: str
+    folder: Path
+    source: Path
+
+    @property
+    def record_path(self) -> Path:
+        """Path of the record."""
+        return self.folder / f"{self.root}{RECORD_SUFFIX}"
+
+    @property
+    def log_path(self) -> Path:
+        """Path of the data set's log file."""
+        return self.folder / f"{self.root}.log"
+
+    def path(self, artifact: str) -> Path:
+        """Return the path that an artifact has in this data set."""
+        return self.folder / ARTIFACTS[artifact].file_name(self.root)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the data set for one run; the lock goes when the process ends, however it ends.
+
+        Raises
+        ------
+        TomolineError
+            RUN-06 if another process holds it.
+        """
+        try:
+            file = (self.folder / f".{self.root}.lock").open("w")
+        except OSError as error:
+            raise translate_os_error(error, self.folder) from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise errors.running.BUSY.error(
+                    self.folder, "another process is working on this data set."
+                ) from error
+            yield
+
+
+def find(folder: Path) -> DataSet:
+    """Return the data set whose record lies in `folder` (or is `folder`).
+
+    Raises
+    ------
+    TomolineError
+        RUN-05 if there is no record, or more than one.
+    """
+    if folder.name.endswith(RECORD_SUFFIX):
+        records = [folder]
+    else:
+        records = sorted(folder.glob(f"*{RECORD_SUFFIX}")) if folder.is_dir() else []
+    if len(records) != 1:
+        found = "no record" if not records else f"{len(records)} records"
+        raise errors.running.NO_DATA_SET.error(folder, f"{found} of a data set here.")
+    record = Record.read(records[0])
+    return DataSet(record.root, records[0].parent.resolve(), Path(record.source))
+
+
+@dataclass
+class RunContext:
+    """What a running step gets (`tomoline.steps.StepContext`)."""
+
+    data_set: DataSet
+    engine: Engine
+    notices: list[Notice] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+
+    @property
+    def root(self) -> str:
+        """Root name of the data set."""
+        return self.data_set.root
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the data set."""
+        return self.data_set.folder
+
+    @property
+    def source(self) -> Path:
+        """The stack as it was given; only the set-up reads it."""
+        return self.data_set.source
+
+    def has(self, artifact: str) -> bool:
+        """Whether an artifact is there."""
+        return self.data_set.path(artifact).exists()
+
+    def input(self, artifact: str) -> Path:
+        """Return the path of an artifact to read.
+
+        Raises
+        ------
+        TomolineError
+            RUN-02 if it is missing.
+        """
+        path = self.data_set.path(artifact)
+        if not path.exists():
+            raise errors.running.MISSING_INPUT.error(
+                path, f"the {ARTIFACTS[artifact].title} is not there."
+            )
+        return path
+
+    @contextmanager
+    def writing(self, artifact: str) -> Iterator[Path]:
+        """Give a temporary path to write an artifact to; it gets its name when the block ends."""
+        with writing(self.data_set.path(artifact)) as path:
+            yield path
+        if artifact not in self.written:
+            self.written.append(artifact)
+
+    def warn(self, notice: Notice) -> None:
+        """Record a warning."""
+        self.notices.append(notice)
+        self.log(f"warning {notice}")
+
+    def log(self, message: str) -> None:
+        """Write a line to the data set's log, with the time."""
+        now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        try:
+            with self.data_set.log_path.open("a", encoding="utf-8") as file:
+                file.write(f"{now} {message}\n")
+        except OSError as error:
+            raise translate_os_error(error, self.data_set.log_path) from error

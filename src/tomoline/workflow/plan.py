@@ -1,0 +1,156 @@
+"""Deciding which steps have to run: one rule for resume, restart and changed parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tomoline.params import StepParams
+from tomoline.recipes import Recipe
+from tomoline.steps import Step
+from tomoline.workflow.dataset import DataSet
+from tomoline.workflow.fingerprint import digest, identity, step_fingerprint
+from tomoline.workflow.record import Record, jsonable
+
+Action = Literal["run", "keep", "off", "leave"]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a step runs, and why.
+
+    `action` is run, keep (up to date), off (switched off by its parameters) or leave (outside the
+    range that was asked for).
+    """
+
+    step: Step[Any]
+    action: Action
+    reason: str
+    fingerprint: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def select(recipe: Recipe, first: str | None, last: str | None) -> list[Step[Any]]:
+    """Return the steps of a recipe from `first` to `last`, names or numbers, ends included.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-05 for an unknown step, PARAM-06 if the end comes before the start.
+    """
+    from tomoline import errors
+
+    begin = recipe.steps.index(recipe.step(first)) if first else 0
+    end = recipe.steps.index(recipe.step(last, last=True)) if last else len(recipe.steps) - 1
+    if end < begin:
+        raise errors.parameters.BAD_OPTION.error(
+            "--until",
+            f"the last step {recipe.steps[end].name} comes before "
+            f"the first {recipe.steps[begin].name}.",
+        )
+    return list(recipe.steps[begin : end + 1])
+
+
+def decide(
+    step: Step[Any],
+    params: StepParams,
+    data_set: DataSet,
+    record: Record,
+    *,
+    forced: bool = False,
+) -> Decision:
+    """Decide whether a step has to run now, from what lies on the disk."""
+    if not step.active(params):
+        return Decision(step, "off", "switched off by its parameters")
+    inputs = _inputs(step, params, data_set, record)
+    fingerprint = step_fingerprint(
+        step.name, step.code_version, jsonable(params.model_dump(mode="json")), inputs
+    )
+    decided = Decision(step, "keep", "up to date", fingerprint, inputs)
+    reason = _reason_to_run(step, params, data_set, record, decided, forced)
+    return decided if reason is None else Decision(step, "run", reason, fingerprint, inputs)
+
+
+def _reason_to_run(
+    step: Step[Any],
+    params: StepParams,
+    data_set: DataSet,
+    record: Record,
+    decided: Decision,
+    forced: bool,
+) -> str | None:
+    done = record.step(step.name)
+    if forced:
+        return "asked for"
+    if done is None or done.state in ("waiting", "off"):
+        return "not run yet"
+    if done.state == "running":
+        return "was interrupted"
+    if done.state == "failed":
+        return "failed before"
+    missing = [
+        one.file for one in done.outputs.values() if not (data_set.folder / one.file).exists()
+    ]
+    if missing:
+        return f"{missing[0]} is missing"
+    if done.fingerprint == decided.fingerprint:
+        return None
+    if done.code_version != step.code_version:
+        return "tomoline's step has changed"
+    if done.parameters != jsonable(params.model_dump(mode="json")):
+        return "its parameters have changed"
+    return "its input has changed"
+
+
+def _inputs(
+    step: Step[Any], params: StepParams, data_set: DataSet, record: Record
+) -> dict[str, str]:
+    """Return the identity of everything that a step reads, as it is now."""
+    identities = {}
+    for artifact in (*step.reads, *step.optional):
+        path = data_set.path(artifact)
+        if not path.exists():
+            continue
+        content = digest(path)
+        writer = next((one for one in record.steps if artifact in one.outputs), None)
+        known = writer.outputs[artifact] if writer else None
+        if known is not None and known.digest == content:
+            identities[artifact] = known.identity
+        else:  # put there, or changed, by someone else
+            identities[artifact] = identity(path, content, "")
+    done = record.step(step.name)
+    for path in step.external(data_set.source, params):
+        key = f"source:{path.name}"
+        if path.is_file():
+            identities[key] = digest(path)
+        elif done is not None and key in done.inputs:
+            # Moved into the data set, or taken away since: the copy in the data set serves.
+            identities[key] = done.inputs[key]
+    return identities
+
+
+def plan(
+    recipe: Recipe,
+    parameters: Mapping[str, StepParams],
+    data_set: DataSet,
+    record: Record,
+    first: str | None = None,
+    last: str | None = None,
+) -> list[Decision]:
+    """Tell for each step of a recipe what a run would do, without doing anything."""
+    chosen = select(recipe, first, last)
+    remade: set[str] = set()
+    decisions = []
+    for step in recipe.steps:
+        if step not in chosen:
+            decisions.append(Decision(step, "leave", "outside the range asked for"))
+            continue
+        decision = decide(step, parameters[step.name], data_set, record, forced=bool(first))
+        touched = sorted(remade.intersection((*step.reads, *step.optional)))
+        if decision.action == "keep" and touched:
+            decision = Decision(step, "run", f"{touched[0]} is made again")
+        if decision.action == "run":
+            remade.update(step.writes)
+        decisions.append(decision)
+    return decisions

@@ -1,0 +1,233 @@
+"""Running a recipe on a data set."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from tomoline import errors
+from tomoline.errors import Notice, TomolineError
+from tomoline.files.atomic import remove_leftovers, translate_os_error
+from tomoline.params import StepParams
+from tomoline.recipes import Recipe
+from tomoline.steps import Engine, Step
+from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow.dataset import DataSet, RunContext
+from tomoline.workflow.fingerprint import digest, identity
+from tomoline.workflow.memory import PeakMemory
+from tomoline.workflow.plan import Decision, decide, select
+from tomoline.workflow.record import OutputRecord, Record, StepRecord, WarningRecord, jsonable
+
+
+class Listener(Protocol):
+    """Is told what happens during a run."""
+
+    def step_starts(self, step: Step[Any], reason: str) -> None:
+        """A step begins."""
+
+    def step_kept(self, step: Step[Any], reason: str) -> None:
+        """A step need not run."""
+
+    def step_ended(self, record: StepRecord) -> None:
+        """A step has finished or failed."""
+
+    def warned(self, step: Step[Any], notice: Notice) -> None:
+        """A step gave a warning."""
+
+
+def load_record(data_set: DataSet, recipe: Recipe) -> Record:
+    """Return the record of a data set, a new one where there is none."""
+    if data_set.record_path.exists():
+        record = Record.read(data_set.record_path)
+        record.source = str(data_set.source)
+        return record
+    return Record(root=data_set.root, recipe=recipe.name, source=str(data_set.source))
+
+
+def run_recipe(
+    recipe: Recipe,
+    parameters: Mapping[str, StepParams],
+    data_set: DataSet,
+    engine: Engine,
+    listener: Listener,
+    first: str | None = None,
+    last: str | None = None,
+) -> Record:
+    """Run the steps of a recipe that are not up to date; the record tells what happened.
+
+    Parameters
+    ----------
+    recipe, parameters
+        The steps, and the parameters of each by its name.
+    data_set : DataSet
+        Its folder must exist.
+    engine : Engine
+        Where the steps' chunks run.
+    listener : Listener
+        Is told of each step.
+    first, last : str, optional
+        Names or batchruntomo numbers; with `first` the steps from there run in any case.
+
+    Returns
+    -------
+    Record
+        As it was last written.
+
+    Raises
+    ------
+    TomolineError
+        Of the step that failed; the record holds it too, and what finished before is kept.
+    """
+    chosen = select(recipe, first, last)
+    with data_set.locked():
+        remove_leftovers(data_set.folder)
+        record = load_record(data_set, recipe)
+        for step in chosen:
+            params = parameters[step.name]
+            decision = decide(step, params, data_set, record, forced=bool(first))
+            if decision.action == "keep":
+                listener.step_kept(step, decision.reason)
+            elif decision.action == "off":
+                _switch_off(step, data_set, record)
+                listener.step_kept(step, decision.reason)
+            else:
+                listener.step_starts(step, decision.reason)
+                _run_step(decision, params, data_set, record, engine, listener)
+    return record
+
+
+def _switch_off(step: Step[Any], data_set: DataSet, record: Record) -> None:
+    """Take away what a step that is now off wrote before, so that nobody reads it."""
+    known = record.step(step.name)
+    if known is not None and known.state == "off":
+        return
+    for output in known.outputs.values() if known else ():
+        (data_set.folder / output.file).unlink(missing_ok=True)
+    record.replace(StepRecord(name=step.name, number=step.number, title=step.title, state="off"))
+    record.write(data_set.record_path)
+
+
+def _run_step(
+    decision: Decision,
+    params: StepParams,
+    data_set: DataSet,
+    record: Record,
+    engine: Engine,
+    listener: Listener,
+) -> None:
+    step = decision.step
+    earlier = record.step(step.name)
+    entry = StepRecord(
+        name=step.name,
+        number=step.number,
+        title=step.title,
+        state="running",
+        fingerprint=decision.fingerprint,
+        code_version=step.code_version,
+        parameters=jsonable(params.model_dump(mode="json")),
+        inputs=dict(decision.inputs),
+        # Kept until the step ends, so that outputs of an earlier run can be taken away then.
+        outputs=earlier.outputs if earlier else {},
+        started=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    record.replace(entry)
+    record.write(data_set.record_path)
+    context = _ReportingContext(data_set, engine, step, listener)
+    context.log(f"{step.name} starts ({decision.reason})")
+    memory = PeakMemory()
+    memory.reset()
+    begin = time.perf_counter()
+    failure: TomolineError | None = None
+    try:
+        _check_inputs(step, context)
+        values = step.run(params, context)
+        entry.values = jsonable(values)
+        entry.outputs = _outputs(step, context, data_set, entry)
+        entry.state = "finished"
+    except BaseException as error:
+        failure = _as_failure(error, step, context)
+        entry.state = "failed"
+        entry.error = _warning(Notice(failure.code, failure.where, failure.found, failure.remedy))
+    entry.seconds = round(time.perf_counter() - begin, 3)
+    entry.peak_memory_bytes = memory.read()
+    entry.warnings = [_warning(notice) for notice in context.notices]
+    record.replace(entry)
+    try:
+        record.write(data_set.record_path)
+        context.log(f"{step.name} {entry.state} after {entry.seconds:.2f} s")
+    except TomolineError:
+        if failure is None:
+            raise
+    listener.step_ended(entry)
+    if failure is not None:
+        raise failure
+
+
+class _ReportingContext(RunContext):
+    """The context of one step, whose warnings also go to the listener."""
+
+    def __init__(
+        self, data_set: DataSet, engine: Engine, step: Step[Any], listener: Listener
+    ) -> None:
+        super().__init__(data_set, engine)
+        self._step = step
+        self._listener = listener
+
+    def warn(self, notice: Notice) -> None:
+        super().warn(notice)
+        self._listener.warned(self._step, notice)
+
+
+def _check_inputs(step: Step[Any], context: RunContext) -> None:
+    for artifact in step.reads:
+        context.input(artifact)
+
+
+def _outputs(
+    step: Step[Any], context: RunContext, data_set: DataSet, entry: StepRecord
+) -> dict[str, OutputRecord]:
+    outputs = {}
+    for artifact in step.writes:
+        path = data_set.path(artifact)
+        if artifact in context.written:
+            content = digest(path)
+            outputs[artifact] = OutputRecord(
+                file=ARTIFACTS[artifact].file_name(data_set.root),
+                digest=content,
+                identity=identity(path, content, entry.fingerprint),
+            )
+        elif artifact in entry.outputs:  # written by an earlier run, not by this one
+            path.unlink(missing_ok=True)
+    return outputs
+
+
+def _as_failure(error: BaseException, step: Step[Any], context: RunContext) -> TomolineError:
+    """Turn whatever ended a step into a coded error; the log keeps the traceback."""
+    if isinstance(error, TomolineError):
+        failure = error
+    elif isinstance(error, KeyboardInterrupt | SystemExit):
+        failure = errors.running.INTERRUPTED.error(step.name, "the run was told to stop.")
+    elif isinstance(error, MemoryError):
+        failure = errors.running.OUT_OF_MEMORY.error(step.name, "no memory left.")
+    elif isinstance(error, OSError):
+        failure = translate_os_error(error, context.folder)
+    else:
+        failure = errors.running.INTERNAL.error(
+            step.name, f"{type(error).__name__}: {error} (details in {context.data_set.log_path})."
+        )
+    try:
+        if not isinstance(error, TomolineError | KeyboardInterrupt):
+            context.log("".join(traceback.format_exception(error)))
+        context.log(f"{step.name} failed: {failure}")
+    except TomolineError:
+        pass  # a full disk must not hide the failure itself
+    return failure
+
+
+def _warning(notice: Notice) -> WarningRecord:
+    return WarningRecord(
+        code=notice.code, where=notice.where, found=notice.found, remedy=notice.remedy
+    )
