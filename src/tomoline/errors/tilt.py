@@ -9,14 +9,14 @@ ANGLES_DO_NOT_MATCH = ErrorKind(
     "SETUP-01",
     "number of tilt angles differs from number of views",
     "There must be one tilt angle for every view of the stack.",
-    "Correct the .rawtlt file, or give another source of angles (setup.angles_from).",
+    "Correct the .rawtlt file, or set setup.use_rawtlt=false to use another source.",
     step="setup",
 )
 NO_ANGLES = ErrorKind(
     "SETUP-02",
     "no tilt angles found",
     "Tilt angles come from .rawtlt, .mdoc, the header, or first and increment.",
-    "Put a ROOT.rawtlt beside the stack, or set setup.first_tilt_deg and setup.tilt_increment_deg.",
+    "Put a ROOT.rawtlt beside the stack, or set setup.first_and_increment_deg.",
     step="setup",
 )
 NO_PIXEL_SIZE = ErrorKind(
@@ -54,6 +54,38 @@ MONTAGE = ErrorKind(
     "Blend the pieces first, for instance with blendmont.",
     step="setup",
 )
+DUAL_AXIS = ErrorKind(
+    "SETUP-08",
+    "one axis of a dual-axis set",
+    "Each axis becomes a tomogram of its own.",
+    "Combine the two tomograms in IMOD; tomoline does not combine axes yet.",
+    step="setup",
+    warning=True,
+)
+BAD_MDOC = ErrorKind(
+    "SETUP-09",
+    ".mdoc that cannot be used",
+    "An .mdoc beside the stack should describe it.",
+    "The run goes on without it; correct or remove the file if angles or doses are missing.",
+    step="setup",
+    warning=True,
+)
+BAD_ANGLES = ErrorKind(
+    "SETUP-10",
+    "tilt angles that cannot be",
+    "Tilt angles are finite numbers of degrees that differ from view to view.",
+    "Correct the source of the angles, or set setup.first_and_increment_deg.",
+    step="setup",
+)
+ANGLES_DIFFER = ErrorKind(
+    "SETUP-11",
+    "sources of tilt angles differ",
+    "Where several sources tell the tilt angles, they should agree.",
+    "Check which is right; remove the wrong one or set setup.use_rawtlt=false.",
+    step="setup",
+    warning=True,
+)
+
 BAD_PIXELS = ErrorKind(
     "PREP-01",
     "no usable views",
@@ -86,6 +118,10 @@ KINDS = (
     NOT_A_STACK,
     NON_SQUARE_PIXELS,
     MONTAGE,
+    DUAL_AXIS,
+    BAD_MDOC,
+    BAD_ANGLES,
+    ANGLES_DIFFER,
     BAD_PIXELS,
     NON_FINITE,
     DARK_VIEW,
