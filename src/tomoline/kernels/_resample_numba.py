@@ -1,0 +1,175 @@
+"""Compiled loops of `tomoline.kernels.resample`."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Image = NDArray[np.float32]
+
+
+@njit(nogil=True, cache=True)
+def _solve_range(slope: float, start: float, low: float, high: float, lo: int, hi: int):  # type: ignore[no-untyped-def]
+    """Narrow [lo, hi) to the integers n where low <= slope * n + start <= high."""
+    if high < low:
+        return lo, lo
+    if abs(slope) < 1e-12:
+        if start < low or start > high:
+            return lo, lo
+        return lo, hi
+    first = (low - start) / slope
+    last = (high - start) / slope
+    if first > last:
+        first, last = last, first
+    # Clipped before conversion: far outside the numbers would not fit an integer.
+    lo_new = math.ceil(min(max(first, lo), hi))
+    hi_new = math.floor(min(max(last, lo - 1.0), hi - 1.0)) + 1
+    return max(lo, lo_new), max(max(lo, lo_new), min(hi, hi_new))
+
+
+@njit(nogil=True, cache=True)
+def _cubic(t: float):  # type: ignore[no-untyped-def]
+    """Weights of cubic convolution (a = -1/2) on the four neighbours at fraction `t`."""
+    s = 1.0 - t
+    return (
+        -0.5 * t * s * s,
+        1.0 + t * t * (1.5 * t - 2.5),
+        1.0 + s * s * (1.5 * s - 2.5),
+        -0.5 * s * t * t,
+    )
+
+
+@njit(nogil=True, cache=True)
+def _clamp(n: int, size: int) -> int:
+    return min(max(n, 0), size - 1)
+
+
+@njit(nogil=True, cache=True)
+def _edge_pixel(image, x, y, cubic, fill, taper, inside):  # type: ignore[no-untyped-def]
+    """Sample anywhere: edges repeated, faded to `fill` over `taper` pixels."""
+    height, width = image.shape
+    cx = min(max(x, 0.0), width - 1.0)
+    cy = min(max(y, 0.0), height - 1.0)
+    ix, iy = int(cx), int(cy)
+    fx, fy = cx - ix, cy - iy
+    value = 0.0
+    if cubic:
+        wx = _cubic(fx)
+        wy = _cubic(fy)
+        for j in range(4):
+            row = _clamp(iy - 1 + j, height)
+            total = 0.0
+            for i in range(4):
+                total += wx[i] * image[row, _clamp(ix - 1 + i, width)]
+            value += wy[j] * total
+    else:
+        jx, jy = _clamp(ix + 1, width), _clamp(iy + 1, height)
+        top = image[iy, ix] * (1 - fx) + image[iy, jx] * fx
+        value = top * (1 - fy) + (image[jy, ix] * (1 - fx) + image[jy, jx] * fx) * fy
+    # Distance outside the pixels' own area, which ends half a pixel beyond their centres.
+    out_x = max(0.0, abs(x - 0.5 * (width - 1)) - 0.5 * width)
+    out_y = max(0.0, abs(y - 0.5 * (height - 1)) - 0.5 * height)
+    outside = math.hypot(out_x, out_y)
+    keep = 1.0
+    if inside:
+        depth = min(
+            0.5 * width - abs(x - 0.5 * (width - 1)), 0.5 * height - abs(y - 0.5 * (height - 1))
+        )
+        if outside > 1e-6:
+            keep = 0.0
+        elif depth < taper:
+            keep = 0.5 - 0.5 * math.cos(math.pi * depth / taper)
+    elif outside > 1e-6:
+        keep = 0.5 + 0.5 * math.cos(math.pi * outside / taper) if outside < taper else 0.0
+    return fill + keep * (value - fill)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _linear_row(image, out_row, lo, hi, x0, y0, ax, ay):  # type: ignore[no-untyped-def]
+    """Interior of a row, bilinear: all four neighbours exist."""
+    for n in range(lo, hi):
+        x = x0 + ax * n
+        y = y0 + ay * n
+        ix = np.int32(x)
+        iy = np.int32(y)
+        fx = np.float32(x - ix)
+        fy = np.float32(y - iy)
+        # Unsigned indices save the test for negative ones.
+        j, i = np.uint32(iy), np.uint32(ix)
+        p00 = image[j, i]
+        p01 = image[j, np.uint32(i + 1)]
+        p10 = image[np.uint32(j + 1), i]
+        p11 = image[np.uint32(j + 1), np.uint32(i + 1)]
+        top = p00 + fx * (p01 - p00)
+        bottom = p10 + fx * (p11 - p10)
+        out_row[n] = top + fy * (bottom - top)
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def _cubic_row(image, out_row, lo, hi, x0, y0, ax, ay):  # type: ignore[no-untyped-def]
+    """Interior of a row, cubic: all sixteen neighbours exist."""
+    for n in range(lo, hi):
+        x = x0 + ax * n
+        y = y0 + ay * n
+        ix = np.int32(x)
+        iy = np.int32(y)
+        t = np.float32(x - ix)
+        u = np.float32(y - iy)
+        half, one = np.float32(0.5), np.float32(1.0)
+        a3, a2 = np.float32(1.5), np.float32(2.5)
+        s = one - t
+        w0 = -half * t * s * s
+        w1 = one + t * t * (a3 * t - a2)
+        w2 = one + s * s * (a3 * s - a2)
+        w3 = -half * s * t * t
+        v = one - u
+        v0 = -half * u * v * v
+        v1 = one + u * u * (a3 * u - a2)
+        v2 = one + v * v * (a3 * v - a2)
+        v3 = -half * v * u * u
+        i = np.uint32(ix - 1)
+        i1, i2, i3 = np.uint32(i + 1), np.uint32(i + 2), np.uint32(i + 3)
+        j = np.uint32(iy - 1)
+        j1, j2, j3 = np.uint32(j + 1), np.uint32(j + 2), np.uint32(j + 3)
+        r0 = w0 * image[j, i] + w1 * image[j, i1] + w2 * image[j, i2] + w3 * image[j, i3]
+        r1 = w0 * image[j1, i] + w1 * image[j1, i1] + w2 * image[j1, i2] + w3 * image[j1, i3]
+        r2 = w0 * image[j2, i] + w1 * image[j2, i1] + w2 * image[j2, i2] + w3 * image[j2, i3]
+        r3 = w0 * image[j3, i] + w1 * image[j3, i1] + w2 * image[j3, i2] + w3 * image[j3, i3]
+        out_row[n] = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
+
+
+@njit(nogil=True, cache=True)
+def transform_into(image, out, inverse, cubic, fill, taper, inside):  # type: ignore[no-untyped-def]
+    """Fill `out` with `image` sampled at ``inverse`` (2, 3) of each output pixel's index."""
+    height, width = image.shape
+    margin = 1.0 if cubic else 0.0
+    reach = 0.5 + 1e-6 + (0.0 if inside else taper)
+    edge = max(taper, 1.0) if inside else margin
+    for row in range(out.shape[0]):
+        ax, ay = inverse[0, 0], inverse[1, 0]
+        x0 = inverse[0, 1] * row + inverse[0, 2]
+        y0 = inverse[1, 1] * row + inverse[1, 2]
+        lo, hi = _solve_range(ax, x0, -reach, width - 1 + reach, 0, out.shape[1])
+        lo, hi = _solve_range(ay, y0, -reach, height - 1 + reach, lo, hi)
+        # A hair inside on both sides, so that all neighbours exist however numbers round.
+        low, x_high, y_high = edge + 1e-3, width - 1.001 - edge, height - 1.001 - edge
+        fast_lo, fast_hi = _solve_range(ax, x0, low, x_high, lo, hi)
+        fast_lo, fast_hi = _solve_range(ay, y0, low, y_high, fast_lo, fast_hi)
+        if fast_hi <= fast_lo:
+            fast_lo = fast_hi = hi
+        out_row = out[row]
+        for n in range(lo):
+            out_row[n] = fill
+        for n in range(lo, fast_lo):
+            out_row[n] = _edge_pixel(image, x0 + ax * n, y0 + ay * n, cubic, fill, taper, inside)
+        if cubic:
+            _cubic_row(image, out_row, fast_lo, fast_hi, x0, y0, ax, ay)
+        else:
+            _linear_row(image, out_row, fast_lo, fast_hi, x0, y0, ax, ay)
+        for n in range(fast_hi, hi):
+            out_row[n] = _edge_pixel(image, x0 + ax * n, y0 + ay * n, cubic, fill, taper, inside)
+        for n in range(hi, out.shape[1]):
+            out_row[n] = fill
