@@ -51,6 +51,40 @@ NOT_A_DIRECTIVE = ErrorKind(
     "Templates may hold only directives that are marked for templates.",
     "Move the directive to the batch file.",
 )
+REPEATED = ErrorKind(
+    "PARAM-09",
+    "directive given twice in one file",
+    "A directive stands once in a file; where it stands twice, the last one holds.",
+    "Remove one of the lines.",
+    warning=True,
+)
+SECOND_AXIS = ErrorKind(
+    "PARAM-10",
+    "directive for a second tilt axis",
+    "Data sets have one tilt axis here: directives for axis B are passed over.",
+    "Nothing needs to be done for a single-axis data set.",
+    warning=True,
+)
+OPTION_NOT_ACTED_ON = ErrorKind(
+    "PARAM-11",
+    "option not acted on yet",
+    "Options of batchruntomo that tomoline takes but does not act on are named.",
+    "Nothing needs to be done; the rest of the command is used.",
+    warning=True,
+)
+REPLACED = ErrorKind(
+    "PARAM-12",
+    "parameter replaced by one that excludes it",
+    "Of several ways to say the same thing, the one in the file of higher precedence holds.",
+    "Nothing needs to be done if that is what you mean.",
+    warning=True,
+)
+NO_ADVICE = ErrorKind(
+    "PARAM-13",
+    "unknown code",
+    "Codes are those on the page of errors.",
+    "'tomoline explain' without a code lists all.",
+)
 
 KINDS = (
     UNKNOWN_DIRECTIVE,
@@ -61,4 +95,9 @@ KINDS = (
     BAD_OPTION,
     CONFLICT,
     NOT_A_DIRECTIVE,
+    REPEATED,
+    SECOND_AXIS,
+    OPTION_NOT_ACTED_ON,
+    REPLACED,
+    NO_ADVICE,
 )

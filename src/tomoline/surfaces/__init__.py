@@ -1,0 +1,1 @@
+"""What is generated from the steps' declarations: directives, parameter files, reference pages."""
