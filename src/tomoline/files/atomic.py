@@ -92,7 +92,9 @@ def writing(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise translate_os_error(error, path) from error
+        # An error about another file, say an input on the same disk, keeps that file's name.
+        other = error.filename not in (None, str(part), part)
+        raise translate_os_error(error, Path(error.filename) if other else path) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -1,0 +1,108 @@
+"""TIFF stacks: several pages of one size, or one page with several planes (ImageJ)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline.errors import TomolineError, files
+from tomoline.files.atomic import translate_os_error
+
+_NM_PER_UNIT = {"nm": 1.0, "µm": 1e3, "um": 1e3, "micron": 1e3, "\\u00B5m": 1e3, "Å": 0.1, "A": 0.1}
+
+
+@dataclass(frozen=True)
+class TiffHeader:
+    """What a TIFF stack's tags say: shape (view, y, x), dtype, pixel size in nm or None."""
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+    pixel_size_nm: float | None
+
+
+def probe(path: Path) -> TiffHeader:
+    """Return what a TIFF file holds.
+
+    Raises
+    ------
+    TomolineError
+        FILE-03 cut short, FILE-04 no TIFF file, FILE-05 colour or complex images, or pages of
+        different sizes, FILE-10 not readable.
+    """
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            shape, dtype, axes = series.shape, series.dtype, series.axes
+            size = _pixel_size(tiff)
+    except OSError as error:
+        raise translate_os_error(error, path, reading=True) from error
+    except Exception as error:  # tifffile raises many kinds for files that are not whole
+        raise _unreadable(path, error) from error
+    if dtype is None or dtype.kind not in "uif" or "S" in axes or len(shape) not in (2, 3):
+        raise files.UNSUPPORTED.error(
+            where=path,
+            found=f"It holds {dtype} images of shape {shape}; grey images of one size are read.",
+        )
+    views, rows, columns = (1, *shape)[-3:]
+    return TiffHeader((int(views), int(rows), int(columns)), np.dtype(dtype), size)
+
+
+def read_view(path: Path, view: int, shape: tuple[int, int, int]) -> NDArray[np.float32]:
+    """Return one view as float32 (y, x).
+
+    Raises
+    ------
+    TomolineError
+        FILE-03 if the view is not whole.
+    """
+    import tifffile
+
+    try:
+        # Opened for each view: a TiffFile may not be shared between threads.
+        with tifffile.TiffFile(path) as tiff:
+            series = tiff.series[0]
+            if len(series.pages) == shape[0]:
+                image = series.asarray(key=view, maxworkers=1)
+            else:
+                image = series.asarray(maxworkers=1).reshape(shape)[view]
+    except OSError as error:
+        raise translate_os_error(error, path, reading=True) from error
+    except Exception as error:
+        raise _unreadable(path, error, view) from error
+    return np.ascontiguousarray(image.reshape(shape[1:]), dtype=np.float32)
+
+
+def _unreadable(path: Path, error: Exception, view: int | None = None) -> TomolineError:
+    where = "" if view is None else f" at view {view + 1}"
+    with Path(path).open("rb") as stream:
+        start = stream.read(4)
+    if start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return files.TRUNCATED.error(
+            where=path, found=f"The TIFF file is damaged or cut short{where} ({error})."
+        )
+    return files.NOT_THIS_FORMAT.error(where=path, found=f"It is no TIFF file ({error}).")
+
+
+def _pixel_size(tiff: Any) -> float | None:
+    """Pixel size from ImageJ's unit, or the resolution in centimetres, where it is nanoscopic."""
+    page = tiff.pages[0]
+    tag = page.tags.get("XResolution")
+    if tag is None or not isinstance(tag.value, tuple) or 0 in tag.value:
+        return None
+    per_unit = tag.value[0] / tag.value[1]
+    unit = (tiff.imagej_metadata or {}).get("unit")
+    if unit is None and page.tags.get("ResolutionUnit") is not None:
+        unit_nm = 1e7 if int(page.tags["ResolutionUnit"].value) == 3 else None
+    else:
+        unit_nm = _NM_PER_UNIT.get(str(unit))
+    if unit_nm is None:
+        return None
+    size_nm = unit_nm / per_unit
+    # A screen's or printer's resolution is no pixel size.
+    return float(f"{size_nm:.7g}") if 1e-3 < size_nm < 1e3 else None
