@@ -82,6 +82,9 @@ class StepContext(Protocol):
         If the block fails, the temporary file is removed and no artifact appears.
         """
 
+    def keep(self, artifact: str) -> None:
+        """Tell that an artifact that the step writes is in place already."""
+
     def warn(self, notice: Notice) -> None:
         """Record a warning; the report and ``tomoline show`` tell it."""
 

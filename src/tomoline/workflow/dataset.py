@@ -141,6 +141,10 @@ class RunContext:
         """Give a temporary path to write an artifact to; it gets its name when the block ends."""
         with writing(self.data_set.path(artifact)) as path:
             yield path
+        self.keep(artifact)
+
+    def keep(self, artifact: str) -> None:
+        """Tell that an artifact that the step writes is in place already."""
         if artifact not in self.written:
             self.written.append(artifact)
 

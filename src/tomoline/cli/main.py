@@ -1,0 +1,205 @@
+"""The command ``tomoline``: its commands, and how errors leave it.
+
+Everything heavy is imported inside the commands, so that ``--help`` is instant.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="tomoline",
+    help="Turns raw tomography acquisitions into tomograms, unattended.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+@app.command("run")
+def run_command(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="Stacks (.mrc, .st, .tif), or folders DIR/ROOT of earlier runs."),
+    ],
+    recipe: Annotated[str, typer.Option(help="Kind of acquisition.")] = "tilt",
+    directives: Annotated[
+        list[Path] | None,
+        typer.Option(help="IMOD batch directive file; repeat for more, later ones win."),
+    ] = None,
+    parameters: Annotated[
+        list[Path] | None, typer.Option(help="TOML file with a table per step.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="STEP.FIELD=VALUE", help="One parameter; wins over files."),
+    ] = None,
+    deliver: Annotated[
+        Path | None,
+        typer.Option(help="Results go to DELIVER/ROOT/; by default beside the stack."),
+    ] = None,
+    root: Annotated[str | None, typer.Option(help="Root name, instead of the stack's.")] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STEP", help="Run again from this step (name or number)."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="STEP", help="Stop after this step (name or number).")
+    ] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory limit such as 8G; default: 80 % of what there is.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")
+    ] = False,
+) -> None:
+    """Turn acquisitions into tomograms; run it again and only what is missing or changed runs.
+
+    With gold beads the one thing to tell is their size:
+
+        tomoline run series.mrc --set setup.gold_diameter_nm=10
+
+    'tomoline steps' lists the steps with their parameters, 'tomoline directives' IMOD's names.
+    """
+    from tomoline.cli.run import Request, execute_all
+
+    requests = [
+        Request(
+            path=path,
+            recipe=recipe,
+            root=root,
+            deliver=deliver,
+            directives=tuple(directives or ()),
+            parameters=tuple(parameters or ()),
+            settings=tuple(set_ or ()),
+            first=from_,
+            last=until,
+            threads=threads,
+            memory=memory,
+            dry_run=dry_run,
+        )
+        for path in paths
+    ]
+    raise typer.Exit(EXIT_FAILED if execute_all(requests) else 0)
+
+
+@app.command("show")
+def show_command(
+    data_set: Annotated[Path, typer.Argument(help="Folder DIR/ROOT of a data set.")],
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the document that programs build on.")
+    ] = False,
+) -> None:
+    """Tell what was done with a data set, what was measured, and where the results lie."""
+    from tomoline.cli.show import print_data_set
+
+    print_data_set(data_set, as_json=json)
+
+
+@app.command("check")
+def check_command(
+    files: Annotated[list[Path], typer.Argument(help="Directive (.adoc) or TOML files.")],
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say where each value comes from.")
+    ] = False,
+) -> None:
+    """Report every fault of directive and parameter files at once, before data are read."""
+    from tomoline.cli.check import check
+
+    raise typer.Exit(check(files, verbose=verbose))
+
+
+@app.command("directives")
+def directives_command(
+    pattern: Annotated[str, typer.Argument(help="Part of a name, or words of its meaning.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Teach IMOD's directives: meaning, unit, default, step, and when to change them."""
+    from tomoline.cli.directives import print_directives
+
+    raise typer.Exit(print_directives(pattern, as_json=json))
+
+
+@app.command("steps")
+def steps_command(
+    step: Annotated[str, typer.Argument(help="Name or number of a step.")] = "",
+) -> None:
+    """List the steps with batchruntomo's numbers, or the parameters of one step."""
+    from tomoline.cli.steps import print_steps
+
+    raise typer.Exit(print_steps(step))
+
+
+@app.command("explain")
+def explain_command(
+    code: Annotated[str, typer.Argument(help="Code of an error or warning.")] = "",
+) -> None:
+    """Explain an error or warning by its code: the rule it is about, and what to do."""
+    from tomoline.cli.explain import explain
+
+    raise typer.Exit(explain(code))
+
+
+@app.command(
+    "batchruntomo",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def batchruntomo_command(context: typer.Context) -> None:
+    """Run data sets with the options of IMOD's batchruntomo, so that scripts go on working."""
+    from tomoline.cli.batchruntomo import run_batchruntomo
+
+    raise typer.Exit(run_batchruntomo(context.args))
+
+
+simulate_app = typer.Typer(help="Make acquisitions with known truth.", no_args_is_help=True)
+app.add_typer(simulate_app, name="simulate")
+
+
+@simulate_app.command(
+    "tilt",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def simulate_tilt_command(context: typer.Context) -> None:
+    """Make a tilt series of an analytic specimen, with its truth beside it."""
+    from tomoline.cli.simulate import simulate_tilt_from
+
+    raise typer.Exit(simulate_tilt_from(context.args))
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from tomoline import __version__
+
+        typer.echo(f"tomoline {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; errors leave it as a code, what was found, rule and remedy."""
+    from tomoline.errors import TomolineError
+
+    try:
+        app()
+    except TomolineError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; run the same command again, finished steps are kept\n")
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output has gone, as after "| head"
+        sys.stderr.close()
+        sys.exit(EXIT_FAILED)

@@ -1,0 +1,232 @@
+"""``tomoline run``: from requests to finished data sets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from tomoline import errors
+from tomoline.cli._progress import RunDisplay
+from tomoline.engine import ThreadsEngine
+from tomoline.errors import Notice, TomolineError
+from tomoline.files.atomic import translate_os_error
+from tomoline.params import StepParams
+from tomoline.recipes import RECIPES, Recipe
+from tomoline.surfaces.parameters import resolve
+from tomoline.units import parse_bytes
+from tomoline.workflow.dataset import RECORD_SUFFIX, DataSet, find
+from tomoline.workflow.fingerprint import digest
+from tomoline.workflow.memory import available_threads, memory_limit
+from tomoline.workflow.plan import plan
+from tomoline.workflow.record import Record
+from tomoline.workflow.run import load_record, run_recipe
+
+STACK_SUFFIXES = (".mrc", ".st", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One data set to process, as the command line asks for it."""
+
+    path: Path
+    recipe: str = "tilt"
+    root: str | None = None
+    deliver: Path | None = None
+    directives: tuple[Path, ...] = ()
+    parameters: tuple[Path, ...] = ()
+    settings: tuple[str, ...] = ()
+    first: str | None = None
+    last: str | None = None
+    threads: int | None = None
+    memory: str | None = None
+    dry_run: bool = False
+
+
+def execute_all(requests: Sequence[Request]) -> int:
+    """Process data sets one after another; one that fails does not stop the others.
+
+    Returns
+    -------
+    int
+        Number of data sets that failed.
+    """
+    console = Console(stderr=True)
+    failed = []
+    for request in requests:
+        try:
+            execute(request, console)
+        except TomolineError as error:
+            failed.append(request.path)
+            sys.stderr.write(f"{error}\n")
+            if error.kind is errors.running.INTERRUPTED:
+                raise KeyboardInterrupt from error
+    if len(requests) > 1:
+        done = len(requests) - len(failed)
+        console.print(f"{done} of {len(requests)} data sets finished.")
+        for path in failed:
+            console.print(f"  failed: {path}", markup=False)
+    return len(failed)
+
+
+def execute(request: Request, console: Console) -> DataSet:
+    """Process one data set.
+
+    Raises
+    ------
+    TomolineError
+        Of the parameters, the delivery, or the step that failed.
+    """
+    recipe = RECIPES.get(request.recipe)
+    if recipe is None:
+        raise errors.parameters.BAD_OPTION.error(
+            "--recipe", f"{request.recipe!r} is unknown; there are {', '.join(RECIPES)}."
+        )
+    resolved = resolve(
+        recipe,
+        directives=request.directives,
+        toml=request.parameters,
+        settings=request.settings,
+    )
+    engine_memory = memory_limit()
+    if request.memory is not None:
+        try:
+            engine_memory = parse_bytes(request.memory)
+        except ValueError as error:
+            raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
+    data_set = locate(request, resolved.parameters)
+    if request.dry_run:
+        _print_plan(recipe, resolved.parameters, data_set, request, console)
+        return data_set
+    _make_folder(data_set)
+    with RunDisplay(console, data_set.root) as display:
+        for notice in resolved.notices:
+            display.notice(notice)
+        engine = ThreadsEngine(request.threads or available_threads(), engine_memory, display)
+        try:
+            record = run_recipe(
+                recipe,
+                resolved.parameters,
+                data_set,
+                engine,
+                display,
+                first=request.first,
+                last=request.last,
+            )
+        finally:
+            report = _report(data_set, recipe, display)
+    _print_results(data_set, record, report, console)
+    return data_set
+
+
+def locate(request: Request, parameters: Mapping[str, StepParams]) -> DataSet:
+    """Find out the root name, the source and the folder of a request.
+
+    Raises
+    ------
+    TomolineError
+        FILE-.. where there is no stack, RUN-03 where the folder belongs to another acquisition.
+    """
+    path = request.path
+    if path.is_dir() or path.name.endswith(RECORD_SUFFIX):
+        return find(path)
+    if not path.exists():
+        raise errors.files.MISSING.error(path, "there is no such file.")
+    setup = parameters["setup"].model_dump()
+    root = request.root or setup["name"] or root_of(path)
+    folder = ((request.deliver or path.resolve().parent) / root).resolve()
+    if path.resolve().parent == folder.parent / root and request.deliver is None:
+        folder = path.resolve().parent
+    data_set = DataSet(root, folder, path.resolve())
+    _check_destination(data_set)
+    return data_set
+
+
+def root_of(path: Path) -> str:
+    """Return the root name that a stack's file name gives.
+
+    >>> root_of(Path("TS_01.mrc"))
+    'TS_01'
+    """
+    return path.stem if path.suffix.lower() in STACK_SUFFIXES else path.name
+
+
+def _check_destination(data_set: DataSet) -> None:
+    """Refuse to deliver onto another result of the same name."""
+    if data_set.record_path.exists():
+        record = Record.read(data_set.record_path)
+        if record.source == str(data_set.source):
+            return
+        setup = record.step("setup")
+        known = setup.inputs.get(f"source:{data_set.source.name}") if setup else None
+        if setup is not None and known != digest(data_set.source):
+            raise errors.running.OTHER_RESULT.error(
+                data_set.folder, f"it holds the results of {record.source}."
+            )
+    elif data_set.folder.is_dir() and data_set.source.parent != data_set.folder:
+        others = [one.name for one in data_set.folder.glob(f"{data_set.root}*.*")]
+        if others:
+            raise errors.running.OTHER_RESULT.error(
+                data_set.folder, f"it holds {others[0]}, which is not of this run."
+            )
+
+
+def _make_folder(data_set: DataSet) -> None:
+    try:
+        data_set.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise translate_os_error(error, data_set.folder) from error
+
+
+def _report(data_set: DataSet, recipe: Recipe, display: RunDisplay) -> Path | None:
+    """Write the report, also of a run that failed; its own failure must not hide that one."""
+    from tomoline.workflow.report import write_report
+
+    if not data_set.record_path.exists():
+        return None
+    display.start("report", 1)
+    try:
+        record = load_record(data_set, recipe).model_dump(by_alias=True)
+        record["artifacts"] = load_record(data_set, recipe).artifacts()
+        report = write_report(data_set.folder, data_set.root, record)
+    except TomolineError as error:
+        display.notice(Notice(error.code, error.where, error.found, error.remedy))
+        return None
+    display.advance()
+    return report
+
+
+def _print_plan(
+    recipe: Recipe,
+    parameters: Mapping[str, StepParams],
+    data_set: DataSet,
+    request: Request,
+    console: Console,
+) -> None:
+    record = load_record(data_set, recipe)
+    console.print(f"{data_set.root} in {data_set.folder}", markup=False)
+    for decision in plan(recipe, parameters, data_set, record, request.first, request.last):
+        step = decision.step
+        console.print(
+            f"  {step.number:>4g}  {step.name:<15} {decision.action:<6} {decision.reason}",
+            markup=False,
+        )
+
+
+def _print_results(
+    data_set: DataSet, record: Record, report: Path | None, console: Console
+) -> None:
+    lines = []
+    artifacts = record.artifacts()
+    if "tomogram" in artifacts:
+        lines.append(("tomogram", data_set.folder / artifacts["tomogram"]))
+    lines += [
+        ("slice", one) for one in sorted(data_set.folder.glob(f"{data_set.root}_slice_*.png"))
+    ]
+    if report is not None:
+        lines.append(("report", report))
+    for label, path in lines:
+        console.print(f"  {label:<10}{path}", markup=False, soft_wrap=True)

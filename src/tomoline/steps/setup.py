@@ -1,0 +1,238 @@
+"""Step 0: find the stack and what belongs to it, check, deliver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from tomoline import errors
+from tomoline.params import StepParams, parameter
+from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._delivery import check_space, companions, deliver
+from tomoline.steps._recording import (
+    choose_angles,
+    choose_axis,
+    choose_pixel_size,
+    doses_of,
+    read_recording,
+)
+from tomoline.steps.acquisition import Acquisition, View
+
+MINIMUM_VIEWS = 3
+
+
+class SetupParams(StepParams):
+    """Find the stack and what belongs to it, check disk and destination, and deliver.
+
+    What the files tell is used unless a parameter says otherwise.
+    """
+
+    name: str | None = parameter(
+        None,
+        help="Root name of the data set; by default the stack's name without its extension.",
+        directive="setupset.copyarg.name",
+        template=False,
+        acquisition=True,
+    )
+    dataset_directory: str | None = parameter(
+        None,
+        help="Folder that holds the stack, where the command does not give its path.",
+        directive="setupset.datasetDirectory",
+        template=False,
+    )
+    stack_extension: str | None = parameter(
+        None,
+        help="Extension of the raw stack (st, mrc, tif), where the command gives only a root name.",
+        directive="setupset.copyarg.stackext",
+    )
+    delivery: Literal["copy", "move", "link"] = parameter(
+        "copy",
+        help="How the stack gets into DIR/ROOT: copied, so that nothing can be lost, moved, or "
+        "linked to where it lies.",
+        when="Move to save the time and space of a copy, as batchruntomo does; link where the "
+        "original stays in place as long as the results.",
+    )
+    dual_axis: bool = parameter(
+        False,
+        help="The stack is one axis of a dual-axis set; each axis becomes a tomogram of its own.",
+        directive="setupset.copyarg.dual",
+    )
+    montage: bool = parameter(
+        False,
+        help="The stack holds montage pieces; they are not blended yet, so this is refused.",
+        directive="setupset.copyarg.montage",
+    )
+    scan_header: bool = parameter(
+        True,
+        help="Take pixel size and tilt axis angle from header and .mdoc where not given here.",
+        directive="setupset.scanHeader",
+        template=False,
+    )
+    pixel_size_nm: float | None = parameter(
+        None,
+        gt=0,
+        help="Size of a raw pixel; by default what header or .mdoc say.",
+        directive="setupset.copyarg.pixel",
+        acquisition=True,
+        when="When the header's pixel size is wrong or missing.",
+    )
+    gold_diameter_nm: float | None = parameter(
+        None,
+        ge=0,
+        help="Diameter of the gold beads; 0 or none where there are none.",
+        directive="setupset.copyarg.gold",
+        when="Whenever there is gold: it is the one thing that the files do not tell.",
+    )
+    tilt_axis_deg: float | None = parameter(
+        None,
+        ge=-360,
+        le=360,
+        help="Angle from the vertical to the tilt axis in the raw images, counter-clockwise; by "
+        "default from header or .mdoc, else found from the images.",
+        directive="setupset.copyarg.rotation",
+        acquisition=True,
+        when="When the report says that the axis looks wrong.",
+    )
+    first_and_increment_deg: tuple[float, float] | None = parameter(
+        None,
+        help="First tilt angle and increment, for a series in regular steps.",
+        directive="setupset.copyarg.firstinc",
+        template=False,
+        when="When there is neither .rawtlt nor .mdoc nor header with angles.",
+    )
+    use_rawtlt: bool = parameter(
+        True,
+        help="Take the tilt angles from ROOT.rawtlt where it lies beside the stack.",
+        directive="setupset.copyarg.userawtlt",
+    )
+    extract_angles: bool = parameter(
+        True,
+        help="Take the tilt angles from .mdoc or header where there is no .rawtlt.",
+        directive="setupset.copyarg.extract",
+    )
+    bidirectional_start_deg: float | None = parameter(
+        None,
+        help="Starting angle of a bidirectional series; the doses follow from it where the .mdoc "
+        "does not tell them.",
+        directive="setupset.copyarg.twodir",
+    )
+    dose_symmetric: bool = parameter(
+        False,
+        help="The series was recorded outwards from the lowest tilt on both sides in turn.",
+        directive="setupset.copyarg.dosesym",
+    )
+    dose_per_view_e_per_a2: float | None = parameter(
+        None, gt=0, help="Dose of each view, where the .mdoc does not tell it."
+    )
+    exclude_views: tuple[int, ...] = parameter(
+        (),
+        help="Views to exclude, numbered from 1: carried through the stacks, but without part in "
+        "tracking, alignment and reconstruction.",
+        directive="setupset.copyarg.skip",
+        template=False,
+    )
+    voltage_kv: float | None = parameter(
+        None,
+        gt=0,
+        help="Microscope voltage, kept with the data set.",
+        directive="setupset.copyarg.voltage",
+        acquisition=True,
+    )
+
+
+def run(params: SetupParams, context: StepContext) -> Values:
+    """Check the acquisition and deliver it into the data set's folder."""
+    if params.montage:
+        raise errors.tilt.MONTAGE.error(context.source, "setup.montage is set.")
+    if params.dual_axis:
+        context.warn(
+            errors.tilt.DUAL_AXIS.notice(context.source, "the set is marked as dual axis.")
+        )
+    source = context.source if context.source.exists() else context.folder / f"{context.root}.mrc"
+    recording = read_recording(source, context)
+    count, height, width = recording.shape
+    if count < MINIMUM_VIEWS:
+        raise errors.tilt.TOO_FEW_VIEWS.error(source, f"it has {count} views.")
+    pixel_size_nm, pixel_source = choose_pixel_size(recording, params)
+    angles, angles_source = choose_angles(recording, params, context)
+    axis_deg, axis_source = choose_axis(recording, params)
+    doses = doses_of(recording, params, angles)
+    wrong = [number for number in params.exclude_views if not 1 <= number <= count]
+    if wrong:
+        raise errors.parameters.BAD_VALUE.error(
+            "setup.exclude_views", f"{wrong} are no views; they are numbered from 1 to {count}."
+        )
+    if count - len(set(params.exclude_views)) < MINIMUM_VIEWS:
+        raise errors.tilt.TOO_FEW_VIEWS.error(
+            source, f"{count - len(set(params.exclude_views))} of {count} views are left."
+        )
+    if params.gold_diameter_nm and pixel_size_nm is None:
+        raise errors.tilt.NO_PIXEL_SIZE.error(source, "the gold size is given in nm.")
+    acquisition = Acquisition(
+        root=context.root,
+        views=tuple(
+            View(
+                number=number,
+                tilt_deg=float(angles[number - 1]),
+                dose_e_per_a2=dose.dose,
+                prior_dose_e_per_a2=dose.prior,
+                order=dose.order,
+                excluded="excluded by setup.exclude_views"
+                if number in params.exclude_views
+                else None,
+            )
+            for number, dose in enumerate(doses, start=1)
+        ),
+        height_px=height,
+        width_px=width,
+        pixel_size_nm=pixel_size_nm,
+        gold_diameter_nm=params.gold_diameter_nm or None,
+        tilt_axis_deg=axis_deg,
+        tilt_axis_source=axis_source,
+        angles_source=angles_source,
+        voltage_kv=params.voltage_kv,
+    )
+    check_space(context.folder, recording)
+    deliver(source, recording, params.delivery, angles, context)
+    with context.writing("acquisition") as path:
+        acquisition.write(path)
+    return {
+        "views": count,
+        "height_px": height,
+        "width_px": width,
+        "mode": str(recording.dtype),
+        "pixel_size_nm": pixel_size_nm,
+        "pixel_size_from": pixel_source,
+        "gold_diameter_nm": acquisition.gold_diameter_nm,
+        "gold_diameter_px": acquisition.gold_diameter_px,
+        "tilt_axis_deg": axis_deg,
+        "tilt_axis_from": axis_source,
+        "tilt_angles_from": angles_source,
+        "tilt_deg": [float(angle) for angle in angles],
+        "dose_e_per_a2": [dose.dose for dose in doses],
+        "prior_dose_e_per_a2": [dose.prior for dose in doses],
+        "excluded_views": sorted(set(params.exclude_views)),
+        "delivered_by": params.delivery,
+    }
+
+
+def _external(source: Path, params: SetupParams) -> Sequence[Path]:
+    return [source, *companions(source).values()]
+
+
+def _memory_bytes(shape: Shape, params: SetupParams) -> int:
+    return 64 << 20  # a buffer for copying
+
+
+SETUP = Step(
+    name="setup",
+    number=0,
+    title="find the stack, check, deliver",
+    params=SetupParams,
+    run=run,
+    reads=(),
+    writes=("raw_stack", "raw_tilt_angles", "acquisition"),
+    memory_bytes=_memory_bytes,
+    external=_external,
+)
