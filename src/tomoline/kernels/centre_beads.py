@@ -1,0 +1,304 @@
+"""Precise centres of beads: least-squares fit of a radial profile on a sloping background."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tomoline.kernels.bead_model import STEP_PX, BeadProfile, Floats, Image
+
+Bools = NDArray[np.bool_]
+
+_ITERATIONS = 12
+_TOLERANCE_PX = 0.003
+
+
+@dataclass(frozen=True)
+class BeadFits:
+    """Fitted beads of one view, in the order of the starting positions.
+
+    Attributes
+    ----------
+    centres_px : (n, 2) float64
+        (x, y) relative to the image's centre; NaN where the fit failed.
+    amplitude : (n,) float64
+        Height over the background, in the image's unit; negative for dark beads.
+    background : (n,) float64
+        Background under the bead.
+    noise : (n,) float64
+        Rms of what the fit leaves.
+    correlation : (n,) float64
+        Correlation of bead and profile after the sloping background is taken off, 0 to 1;
+        negative if the bead has the other sign than asked for.
+    """
+
+    centres_px: Floats
+    amplitude: Floats
+    background: Floats
+    noise: Floats
+    correlation: Floats
+
+
+def refine_centres(
+    image: Image,
+    centres_px: Floats,
+    profile: BeadProfile,
+    *,
+    max_move_px: float,
+    window: float = 1.45,
+    light: bool = False,
+    avoid_px: Floats | None = None,
+) -> BeadFits:
+    """Fit ``amplitude * profile(|r - centre|) + plane`` to each bead by Gauss-Newton.
+
+    Parameters
+    ----------
+    image : (y, x) float32
+    centres_px : (n, 2) float64
+        Starting positions, (x, y) relative to the image's centre, within about half a radius.
+    profile : BeadProfile
+        Best averaged over beads of the same or nearby views.
+    max_move_px : float
+        A fit that goes farther from its start has failed.
+    window : float
+        Radius of the fitted area in units of the bead's radius (one more pixel is added).
+    light : bool
+        Whether beads are brighter than their surroundings.
+    avoid_px : (m, 2) float64, optional
+        Known beads; pixels that belong to another than the fitted one are left out of its fit.
+
+    Returns
+    -------
+    BeadFits
+
+    Notes
+    -----
+    Where noise is white this is the maximum-likelihood estimate, with a variance of
+    ``2 noise^2 / (amplitude^2 * sum(slope^2))`` along each axis.
+    """
+    starts = np.ascontiguousarray(centres_px, dtype=np.float64)
+    others = starts if avoid_px is None else np.ascontiguousarray(avoid_px, dtype=np.float64)
+    fits = np.full((len(starts), 6), np.nan)
+    radius = 0.5 * profile.diameter_px
+    _refine(
+        image,
+        starts,
+        others,
+        profile.values,
+        profile.slopes,
+        window * radius + 1.0,
+        radius,
+        float(max_move_px),
+        1.0 if light else -1.0,
+        fits,
+    )
+    return BeadFits(fits[:, :2], fits[:, 2], fits[:, 3], fits[:, 4], fits[:, 5])
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _refine(
+    image: Image,
+    starts: Floats,
+    others: Floats,
+    values: Floats,
+    slopes: Floats,
+    reach: float,
+    radius: float,
+    max_move: float,
+    sign: float,
+    fits: Floats,
+) -> None:
+    height, width = image.shape
+    middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
+    near = np.empty((8, 2))
+    for i in range(starts.shape[0]):
+        start_x, start_y = starts[i, 0] + middle_x, starts[i, 1] + middle_y
+        if not (
+            reach <= start_x <= width - 1 - reach and reach <= start_y <= height - 1 - reach
+        ):
+            continue
+        # Other beads whose pixels reach into this one's window.
+        count = 0
+        for j in range(others.shape[0]):
+            x, y = others[j, 0] + middle_x, others[j, 1] + middle_y
+            distance = math.sqrt((x - start_x) ** 2 + (y - start_y) ** 2)
+            if 0.7 * radius < distance < reach + 1.2 * radius and count < 8:
+                near[count, 0], near[count, 1] = x, y
+                count += 1
+        _fit_one(
+            image, start_x, start_y, near[:count], values, slopes, reach, radius, max_move, sign,
+            fits[i],
+        )
+        fits[i, 0] -= middle_x
+        fits[i, 1] -= middle_y
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _fit_one(
+    image: Image,
+    start_x: float,
+    start_y: float,
+    near: Floats,
+    values: Floats,
+    slopes: Floats,
+    reach: float,
+    radius: float,
+    max_move: float,
+    sign: float,
+    fit: Floats,
+) -> None:
+    """Fit one bead in pixel coordinates; `fit` gets x, y, amplitude, background, noise, r."""
+    height, width = image.shape
+    x, y = start_x, start_y
+    normal = np.empty((6, 6))
+    right = np.empty(6)
+    row = np.empty(6)
+    last = len(values) - 2
+    amplitude = 0.0
+    for iteration in range(_ITERATIONS + 1):
+        normal[:] = 0.0
+        right[:] = 0.0
+        total = 0.0
+        pixels = 0
+        first_column = max(0, int(math.ceil(x - reach)))
+        last_column = min(width - 1, int(math.floor(x + reach)))
+        first_row = max(0, int(math.ceil(y - reach)))
+        last_row = min(height - 1, int(math.floor(y + reach)))
+        # The first pass has no amplitude yet, so it solves for amplitude and plane only.
+        unknowns = 4 if iteration == 0 else 6
+        for r in range(first_row, last_row + 1):
+            for c in range(first_column, last_column + 1):
+                dx, dy = c - x, r - y
+                square = dx * dx + dy * dy
+                if square >= reach * reach:
+                    continue
+                taken = False
+                for j in range(near.shape[0]):
+                    away = (c - near[j, 0]) ** 2 + (r - near[j, 1]) ** 2
+                    if away < square or away < (1.15 * radius + 0.7) ** 2:
+                        taken = True
+                if taken:
+                    continue
+                distance = math.sqrt(square)
+                place = distance / STEP_PX
+                k = int(place)
+                height_here = slope_here = 0.0
+                if k <= last:
+                    part = place - k
+                    height_here = values[k] + part * (values[k + 1] - values[k])
+                    slope_here = slopes[k] + part * (slopes[k + 1] - slopes[k])
+                row[0] = height_here
+                row[1] = 1.0
+                row[2] = dx
+                row[3] = dy
+                if distance > 1e-9:
+                    row[4] = -amplitude * slope_here * dx / distance
+                    row[5] = -amplitude * slope_here * dy / distance
+                else:
+                    row[4] = row[5] = 0.0
+                value = image[r, c]
+                pixels += 1
+                total += value * value
+                for a in range(unknowns):
+                    right[a] += row[a] * value
+                    for b in range(a + 1):
+                        normal[a, b] += row[a] * row[b]
+        if pixels < 12:
+            fit[:] = np.nan
+            return
+        if not _solve(normal, right, unknowns, row):
+            fit[:] = np.nan
+            return
+        amplitude = row[0]
+        if iteration == 0:
+            continue
+        step_x, step_y = row[4], row[5]
+        step = math.sqrt(step_x * step_x + step_y * step_y)
+        limit = 0.35 * radius
+        if step > limit:
+            step_x *= limit / step
+            step_y *= limit / step
+        if step < _TOLERANCE_PX or iteration == _ITERATIONS:
+            _judge(normal, right, row, total, pixels, sign, fit)
+            x += step_x
+            y += step_y
+            if math.sqrt((x - start_x) ** 2 + (y - start_y) ** 2) > max_move or step > 0.1:
+                fit[:] = np.nan
+                return
+            fit[0] = x
+            fit[1] = y
+            return
+        x += step_x
+        y += step_y
+        if math.sqrt((x - start_x) ** 2 + (y - start_y) ** 2) > 2 * max_move + 1:
+            fit[:] = np.nan
+            return
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _judge(
+    normal: Floats,
+    right: Floats,
+    solution: Floats,
+    total: float,
+    pixels: int,
+    sign: float,
+    fit: Floats,
+) -> None:
+    """Fill in amplitude, background, noise and correlation from the normal equations."""
+    explained = 0.0
+    for a in range(6):
+        explained += solution[a] * right[a]
+    left = max(total - explained, 0.0)
+    # What the plane alone leaves, by symmetry nearly independent of its slopes.
+    plane = np.empty(3)
+    block = np.empty((3, 3))
+    for a in range(3):
+        plane[a] = right[a + 1]
+        for b in range(a + 1):
+            block[a, b] = normal[a + 1, b + 1]
+    answer = np.empty(3)
+    without = total
+    if _solve(block, plane, 3, answer):
+        without = total - (
+            answer[0] * right[1] + answer[1] * right[2] + answer[2] * right[3]
+        )
+    fit[2] = solution[0]
+    fit[3] = solution[1]
+    fit[4] = math.sqrt(left / max(pixels - 6, 1))
+    share = 1.0 - left / without if without > 0 else 0.0
+    fit[5] = math.sqrt(max(share, 0.0))
+    if solution[0] * sign < 0:
+        fit[5] = -fit[5]
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+def _solve(normal: Floats, right: Floats, size: int, solution: Floats) -> bool:
+    """Solve the symmetric system of which the lower half is given, by Cholesky; False if flat."""
+    factor = np.zeros((size, size))
+    for i in range(size):
+        for j in range(i + 1):
+            value = normal[i, j]
+            for k in range(j):
+                value -= factor[i, k] * factor[j, k]
+            if i == j:
+                if value <= 1e-12 * (normal[i, i] + 1e-30):
+                    return False
+                factor[i, i] = math.sqrt(value)
+            else:
+                factor[i, j] = value / factor[j, j]
+    for i in range(size):
+        value = right[i]
+        for k in range(i):
+            value -= factor[i, k] * solution[k]
+        solution[i] = value / factor[i, i]
+    for i in range(size - 1, -1, -1):
+        value = solution[i]
+        for k in range(i + 1, size):
+            value -= factor[k, i] * solution[k]
+        solution[i] = value / factor[i, i]
+    return True
