@@ -7,7 +7,7 @@ cd "$TOMOLINE_ROOT" || exit 1
 say() { printf '\n== %s\n' "$*"; }
 fail() { printf '\nerror: %s\n' "$*" >&2; exit 1; }
 
-# The newest Python that the lock file covers; PYTHON=... chooses another.
+# The first Python at hand that the lock file covers; PYTHON=... chooses another.
 find_python() {
     local candidate
     for candidate in ${PYTHON:-} python3.11 python3.12 python3.13 python3; do
@@ -48,7 +48,7 @@ setup_environment() {
         "$python" -m venv .venv || fail "python could not make a virtual environment." \
             "On Debian its part for that is the package python3-venv."
     fi
-    say "Installing the packages that requirements/lock.txt names (about 1.5 GB on disk, once)"
+    say "Installing the packages that requirements/lock.txt names (2.1 GB on disk, a few minutes, once)"
     with_retries .venv/bin/python -m pip install --progress-bar off --quiet \
         --require-hashes -r requirements/lock.txt \
         || fail "packages could not be installed. Is the network there? Then run the same command again."

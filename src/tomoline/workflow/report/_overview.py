@@ -1,0 +1,182 @@
+"""The head of a report: how it went, the figures that matter, warnings in plain words."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from tomoline.workflow.report._source import Source
+from tomoline.workflow.report._svg import number
+
+_STATES = {
+    "finished": "finished",
+    "failed": "stopped with an error",
+    "partial": "part of the recipe was run",
+}
+
+
+def state(source: Source) -> str:
+    """Say whether the recipe is finished, failed, or was run in part."""
+    states = [step.get("state") for step in source.steps]
+    if "failed" in states or source.failures:
+        return "failed"
+    done = states and all(one in ("finished", "off") for one in states)
+    return "finished" if done and source.path("tomogram") else "partial"
+
+
+def head(source: Source) -> str:
+    """Draw the title with the state, the program's version and the time it took."""
+    now = state(source)
+    seconds = sum(float(step.get("seconds") or 0.0) for step in source.steps)
+    started = min((str(s["started"]) for s in source.steps if s.get("started")), default="")
+    facts = [
+        f"recipe {source.record.get('recipe', '')}".strip(),
+        f"begun {started.replace('T', ' ').replace('+00:00', ' UTC')}" if started else "",
+        f"{seconds:.1f} s of computing",
+        f"tomoline {source.record.get('tomoline', '')}".strip(),
+    ]
+    given = source.record.get("source")
+    return (
+        f'<h1>{escape(source.root)}<span class="badge {now}">{_STATES[now]}</span></h1>'
+        f'<p class="quiet">{escape(" · ".join(fact for fact in facts if fact))}'
+        + (f"<br/>from <code>{escape(str(given))}</code>" if given else "")
+        + "</p>"
+    )
+
+
+def cards(source: Source) -> str:
+    """Draw the figures that tell a good alignment from a bad one."""
+    shown = [card for card in (make(source) for make in _CARDS) if card]
+    return '<div class="cards">' + "".join(shown) + "</div>" if shown else ""
+
+
+def _card(value: str, label: str) -> str:
+    return f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
+
+
+def _views(source: Source) -> str:
+    views = source.acquisition
+    if views is None:
+        return ""
+    used, angles = int(views.included.sum()), views.tilt_deg
+    text = f"{used}" if used == views.count else f"{used} of {views.count}"
+    low, high = number(float(angles.min())), number(float(angles.max()))
+    return _card(text, f"views used, {low}° to {high}°")
+
+
+def _pixel(source: Source) -> str:
+    size = source.pixel_size_nm
+    return _card(f"{number(size, 4)} nm", "pixel of the raw views") if size else ""
+
+
+def _axis(source: Source) -> str:
+    for step, names in (
+        ("align", ("tilt_axis_deg", "axis_deg", "mean_rotation_deg", "rotation_mean_deg")),
+        ("coarse_align", ("tilt_axis_deg", "axis_deg")),
+    ):
+        angle = source.number(step, *names)
+        if angle is not None:
+            return _card(f"{angle:.2f}°", "tilt axis, from the vertical")
+    return ""
+
+
+def kind(source: Source) -> str:
+    """Say what the alignment is made of: ``beads``, ``patches``, ``none``, or nothing known."""
+    named = source.value("track", "kind") or source.json("track_info").get("kind")
+    return str(named or source.value("align", "kind") or "")
+
+
+def _points(source: Source) -> str:
+    count = source.number("track", "tracks", "count", "points", "beads", "tracked", "bead_count")
+    if count is None:
+        count = source.number("align", "points", "tracks", "beads", "bead_count", "point_count")
+    what = {"beads": "gold beads tracked", "patches": "patches tracked"}.get(kind(source), "")
+    if kind(source) == "none":
+        return _card("none", "points: aligned by correlation alone")
+    return _card(f"{count:.0f}", what or "points tracked") if count is not None else ""
+
+
+def _residual(source: Source) -> str:
+    pixels = source.number(
+        "align", "residual_mean_px", "mean_residual_px", "residual_px", "weighted_mean_residual_px"
+    )
+    if pixels is None:
+        return ""
+    size = source.pixel_size_nm
+    label = "mean residual" + (f" = {number(pixels * size, 2)} nm" if size else "")
+    return _card(f"{number(pixels, 2)} px", label)
+
+
+def _leave_out(source: Source) -> str:
+    pixels = source.number("align", "leave_out_error_px", "leave_out_px", "leave_out_rms_px")
+    return _card(f"{number(pixels, 2)} px", "error on points left out") if pixels else ""
+
+
+def _tomogram(source: Source) -> str:
+    volume = source.map("tomogram")
+    if volume is None:
+        return ""
+    z, y, x = volume.shape
+    size = source.pixel_nm("tomogram")
+    label = "tomogram, x y z" + (f", voxel {number(size, 4)} nm" if size else "")
+    return _card(f"{x} × {y} × {z}", label)
+
+
+_CARDS = (_views, _pixel, _axis, _points, _residual, _leave_out, _tomogram)
+
+
+def notices(source: Source) -> str:
+    """Write errors and warnings in plain words; that there are none is worth saying too."""
+    parts = [_note(failure, "error") for failure in source.failures]
+    parts += [_note(warning, "") for warning in source.notices]
+    if not parts:
+        return '<div class="note good">No warnings.</div>'
+    return "".join(parts)
+
+
+def _note(notice: Any, style: str) -> str:
+    text = {key: str(notice.get(key) or "") for key in ("code", "where", "found", "remedy", "step")}
+    where = f"<b>{escape(text['where'])}</b>: " if text["where"] else ""
+    return (
+        f'<div class="note {style}">{where}{escape(text["found"])} {escape(text["remedy"])}'
+        f'<span class="quiet">{escape(text["code"])}, step {escape(text["step"])}</span></div>'
+    )
+
+
+def views_left_out(source: Source) -> str:
+    """List the views that take no part, with the reason."""
+    views = source.acquisition
+    left_out = [view for view in views.views if view.excluded] if views else []
+    if not left_out:
+        return ""
+    rows = "".join(
+        f'<tr><td class="n">{view.number}</td><td class="n">{view.tilt_deg:.2f}</td>'
+        f"<td>{escape(str(view.excluded))}</td></tr>"
+        for view in left_out
+    )
+    return (
+        "<h3>Views that take no part</h3><table><tr><th>view</th><th>tilt, degrees</th>"
+        f"<th>why</th></tr>{rows}</table>"
+    )
+
+
+def x_rays(source: Source) -> str:
+    """Draw how many pixels were replaced in each view, if the step tells."""
+    from tomoline.workflow.report._svg import ORANGE, Series, chart
+
+    counts = source.numbers(
+        "preprocess", "x_rays", "x_rays_per_view", "spikes_per_view", "pixels_replaced_per_view",
+        "replaced_per_view", "peaks_per_view",
+    )  # fmt: skip
+    if counts is None or counts.ndim != 1 or not np.nansum(counts):
+        return ""
+    numbers = list(range(1, len(counts) + 1))
+    return chart(
+        [Series(numbers, counts.tolist(), colour=ORANGE, style="bars")],
+        title="X-ray peaks replaced",
+        x_label="view",
+        y_label="peaks",
+        from_zero=True,
+    )

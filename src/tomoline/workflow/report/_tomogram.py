@@ -1,0 +1,160 @@
+"""The central slices of the tomogram, in the report and as separate PNG files, and its contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline.files.atomic import writing
+from tomoline.workflow.report._picture import contrast, figure, grey, png
+from tomoline.workflow.report._source import Source
+from tomoline.workflow.report._svg import GREY, RED, Series, chart
+
+AVERAGED = 5
+"""Slices that a shown slice is the mean of: beads and membranes stay sharp, noise halves."""
+
+_PAGE_WIDTH = 980
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The three central slices, float32, and how many sections each is the mean of."""
+
+    xy: NDArray[np.float32]
+    xz: NDArray[np.float32]
+    zy: NDArray[np.float32]
+    averaged: tuple[int, int, int]
+
+
+def central_slices(volume: NDArray[np.generic]) -> Slices:
+    """Return the means of the middle slices across z, y and x of a volume (z, y, x).
+
+    Returns
+    -------
+    Slices
+        ``xy`` (y, x), ``xz`` (z, x) and ``zy`` (y, z), as 3dmod's slicer window lays them out.
+    """
+    spans = [_middle(size) for size in volume.shape]
+    (z0, z1), (y0, y1), (x0, x1) = spans
+    xy = volume[z0:z1].mean(axis=0, dtype=np.float32)
+    xz = volume[:, y0:y1].mean(axis=1, dtype=np.float32)
+    zy = volume[:, :, x0:x1].mean(axis=2, dtype=np.float32).T
+    return Slices(xy, xz, zy, (z1 - z0, y1 - y0, x1 - x0))
+
+
+def _middle(size: int) -> tuple[int, int]:
+    count = min(AVERAGED, max(1, size // 8))
+    first = (size - count) // 2
+    return first, first + count
+
+
+def slice_names(root: str) -> dict[str, str]:
+    """Return the file names of the three slices, by plane."""
+    return {plane: f"{root}_slice_{plane}.png" for plane in ("xy", "xz", "yz")}
+
+
+def write_slices(source: Source) -> list[str]:
+    """Write the central slices as PNG files, at the tomogram's own size; return their names."""
+    found = _slices(source)
+    if found is None:
+        return []
+    slices, limits = found
+    names = slice_names(source.root)
+    for plane, image in (("xy", slices.xy), ("xz", slices.xz), ("yz", slices.zy)):
+        with writing(source.folder / names[plane]) as path:
+            path.write_bytes(png(grey(image, limits)))
+    return list(names.values())
+
+
+def _slices(source: Source) -> tuple[Slices, tuple[float, float]] | None:
+    volume = source.map("tomogram")
+    if volume is None or 0 in volume.shape:
+        return None
+    slices = central_slices(volume)
+    return slices, contrast(slices.xy, 4.5)
+
+
+def tomogram(source: Source) -> str:
+    """Draw the three central slices with scale bars, laid out as orthogonal views."""
+    found = _slices(source)
+    if found is None:
+        return ""
+    slices, limits = found
+    size = source.pixel_nm("tomogram") or source.pixel_size_nm
+    names = slice_names(source.root)
+    columns = slices.xy.shape[1]
+    thickness = len(slices.xz)
+    scale = min((_PAGE_WIDTH - 20) / (columns + thickness), 640 / columns, 1.6)
+    wide, deep = max(60, round(columns * scale)), max(40, round(thickness * scale))
+    z, y, x = slices.averaged
+
+    def shown(image: NDArray[np.float32], plane: str, width: int, across: str) -> str:
+        return figure(
+            image,
+            caption=across,
+            width=width,
+            pixel_size_nm=size if width > 150 else None,
+            limits=limits,
+            link=names[plane],
+            largest=1100,
+        )
+
+    return (
+        f'<div class="ortho" style="grid-template-columns: {wide}px {deep}px">'
+        + shown(slices.xy, "xy", wide, f"across z: x to the right, y up (mean of {z} slices)")
+        + shown(slices.zy, "yz", deep, f"across x: z right, y up (mean of {x})")
+        + shown(slices.xz, "xz", wide, f"across y: x to the right, z up (mean of {y} slices)")
+        + "</div>"
+        + '<p class="quiet">The same pictures at full size: '
+        + ", ".join(f'<a href="{_quoted(name)}">{_text(name)}</a>' for name in names.values())
+        + "</p>"
+        + _histogram(source, slices)
+    )
+
+
+def _quoted(name: str) -> str:
+    from urllib.parse import quote
+
+    return quote(name)
+
+
+def _text(name: str) -> str:
+    from html import escape
+
+    return escape(name)
+
+
+def _histogram(source: Source, slices: Slices) -> str:
+    """Draw how the voxels of the middle slices are distributed, and the scaling, where known."""
+    volume = source.map("tomogram")
+    if volume is None:
+        return ""
+    first, last = _middle(volume.shape[0])
+    sample = np.asarray(volume[first:last, ::2, ::2], dtype=np.float32).ravel()
+    sample = sample[np.isfinite(sample)]
+    if sample.size == 0:
+        return ""
+    low, high = (float(value) for value in np.percentile(sample, (0.01, 99.99)))
+    if not high > low:
+        return '<p class="quiet">All voxels of the middle slices have the same value.</p>'
+    whole = volume.dtype.kind in "iu"
+    bins = min(128, int(high - low) + 1) if whole else 128
+    counts, edges = np.histogram(sample, bins=bins, range=(low, high))
+    middles = (edges[:-1] + edges[1:]) / 2
+    series = [Series(middles.tolist(), (100 * counts / sample.size).tolist())]
+    if whole:
+        limits = np.iinfo(volume.dtype.name)
+        cut = float(np.mean((sample <= limits.min) | (sample >= limits.max))) * 100
+        note = f"{cut:.2g} % of them at the ends of the range" if cut else "none is cut off"
+        colour = RED if cut > 1 else GREY
+    else:
+        note, colour = "", GREY
+    mean, deviation = float(sample.mean()), float(sample.std())
+    words = f"Voxels of the middle slices: mean {mean:.4g}, SD {deviation:.4g}"
+    words += f", {note}" if note else ""
+    return (
+        chart(series, title="Voxel values", x_label="value", y_label="% of voxels", from_zero=True)
+        + f'<p class="quiet" style="color:{colour}">{words}.</p>'
+    )
