@@ -1,0 +1,1 @@
+"""Tilt series with a known truth, and the judge that compares results with it."""
