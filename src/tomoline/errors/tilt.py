@@ -109,6 +109,30 @@ DARK_VIEW = ErrorKind(
     step="preprocess",
     warning=True,
 )
+UNSURE_SHIFT = ErrorKind(
+    "COARSE-01",
+    "view not surely aligned",
+    "The correlation of a view with its neighbours must stand clear of chance.",
+    "Look at it in the prealigned stack; exclude it (setup.exclude_views) if it shows nothing.",
+    step="coarse_align",
+    warning=True,
+)
+AXIS_LOOKS_WRONG = ErrorKind(
+    "COARSE-02",
+    "tilt axis angle looks wrong",
+    "The given tilt axis angle must agree with how the images change with tilt.",
+    "Correct setup.tilt_axis_deg, or set coarse_align.axis_from_images=true to use what was found.",
+    step="coarse_align",
+    warning=True,
+)
+AXIS_UNSURE = ErrorKind(
+    "COARSE-03",
+    "tilt axis angle uncertain",
+    "Where nothing tells the tilt axis angle, the images must show it clearly.",
+    "Give setup.tilt_axis_deg if you know it, or look whether features move across the axis.",
+    step="coarse_align",
+    warning=True,
+)
 
 KINDS = (
     ANGLES_DO_NOT_MATCH,
@@ -125,4 +149,7 @@ KINDS = (
     BAD_PIXELS,
     NON_FINITE,
     DARK_VIEW,
+    UNSURE_SHIFT,
+    AXIS_LOOKS_WRONG,
+    AXIS_UNSURE,
 )
