@@ -3,9 +3,10 @@
 A view has six parameters, in this order: rotation, tilt, magnification, beam tilt, dx, dy. It sees
 a specimen point at::
 
-    position = magnification * R(rotation) * [first two of Rx(b) Ry(tilt) Rx(-b) (x, y, z)] + (dx, dy)
+    position = magnification * R(rotation) * (u, v) + (dx, dy)
 
-where b is the beam tilt, R turns counter-clockwise, and Ry, Rx are those of `tomoline.geometry`.
+where (u, v) are the first two of ``Rx(b) Ry(tilt) Rx(-b) (x, y, z)``, b is the beam tilt, R turns
+counter-clockwise, and Ry, Rx are those of `tomoline.geometry`.
 This is the order of operations of IMOD's tiltalign (its man page; Mastronarde 2007).
 """
 
@@ -45,7 +46,7 @@ def project(points: Floats, views: Floats) -> Floats:
 @njit(nogil=True, cache=True)
 def normal_equations(
     tracks: Floats, weights: Floats, points: Floats, views: Floats
-) -> tuple[Floats, Floats, Floats, Floats, Floats, float]:
+) -> tuple[Floats, Floats, Floats, Floats, Floats]:
     """Sum up the blocks of the weighted normal equations.
 
     Parameters
@@ -63,8 +64,6 @@ def normal_equations(
     point_blocks : (p, 3, 3), point_gradient : (p, 3)
     mixed : (p, v, 6, 3)
         J'WJ between a view's parameters and a point.
-    cost : float
-        Weighted sum of squared residuals.
     """
     count, n_views = weights.shape
     view_blocks = np.zeros((n_views, 6, 6))
@@ -72,7 +71,6 @@ def normal_equations(
     point_blocks = np.zeros((count, 3, 3))
     point_gradient = np.zeros((count, 3))
     mixed = np.zeros((count, n_views, 6, 3))
-    cost = 0.0
     jac = np.zeros((2, 9))
     for i in range(count):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
@@ -108,7 +106,6 @@ def normal_equations(
             jac[0, 6], jac[1, 6] = mag * (cr * u_x - sr * v_x), mag * (sr * u_x + cr * v_x)
             jac[0, 7], jac[1, 7] = mag * (cr * u_y - sr * v_y), mag * (sr * u_y + cr * v_y)
             jac[0, 8], jac[1, 8] = mag * (cr * u_z - sr * v_z), mag * (sr * u_z + cr * v_z)
-            cost += weight * (rx * rx + ry * ry)
             for a in range(6):
                 ja0, ja1 = weight * jac[0, a], weight * jac[1, a]
                 view_gradient[j, a] += ja0 * rx + ja1 * ry
@@ -121,7 +118,7 @@ def normal_equations(
                 point_gradient[i, a] += ja0 * rx + ja1 * ry
                 for b in range(3):
                     point_blocks[i, a, b] += ja0 * jac[0, 6 + b] + ja1 * jac[1, 6 + b]
-    return view_blocks, view_gradient, point_blocks, point_gradient, mixed, cost
+    return view_blocks, view_gradient, point_blocks, point_gradient, mixed
 
 
 def equivalent_angles(views: Floats) -> tuple[Floats, Floats, Floats]:

@@ -7,20 +7,21 @@ solves the small dense system that is left.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.linalg
 from numba import njit
 from numpy.typing import NDArray
 
-from tomoline.kernels._bundle_model import DX, DY, PARAMETERS, normal_equations
+from tomoline.kernels import _bundle_linear as linear
+from tomoline.kernels._bundle_model import DX, DY, MAGNIFICATION, TILT, normal_equations
 from tomoline.kernels._bundle_variables import Kind
 
 Floats = NDArray[np.float64]
 
-# Points in one matrix product; tracks are sorted by their first view, so short ones need few rows.
-_BLOCK = 64
+_LEAST_DAMPING = 1e-9
+_TRIALS = 12
 
 
 @dataclass
@@ -29,52 +30,7 @@ class State:
 
     points: Floats
     views: Floats
-    damping: float = 1e-9
-
-
-@njit(nogil=True, cache=True)
-def _eliminate(
-    mixed: Floats, blocks: Floats, gradient: Floats, damping: float
-) -> tuple[Floats, Floats, Floats]:
-    """Factor each point's block, L L' = V, and return W L^-T, L^-1 g and L^-1.
-
-    `mixed` is (p, v, k, 3); the first result has the shape (v, k, p, 3).
-    """
-    count, n_views, kinds = mixed.shape[0], mixed.shape[1], mixed.shape[2]
-    scaled = np.zeros((n_views, kinds, count, 3))
-    scaled_gradient = np.zeros((count, 3))
-    inverses = np.zeros((count, 3, 3))
-    for i in range(count):
-        v = blocks[i]
-        floor = 1e-12 * (v[0, 0] + v[1, 1] + v[2, 2]) + 1e-30
-        a = np.sqrt(v[0, 0] * (1 + damping) + floor)
-        b = v[1, 0] / a
-        c = np.sqrt(max(v[1, 1] * (1 + damping) - b * b, 0.0) + floor)
-        d = v[2, 0] / a
-        e = (v[2, 1] - d * b) / c
-        f = np.sqrt(max(v[2, 2] * (1 + damping) - d * d - e * e, 0.0) + floor)
-        inverses[i, 0, 0] = 1 / a
-        inverses[i, 1, 0] = -b / (a * c)
-        inverses[i, 1, 1] = 1 / c
-        inverses[i, 2, 0] = (b * e / c - d) / (a * f)
-        inverses[i, 2, 1] = -e / (c * f)
-        inverses[i, 2, 2] = 1 / f
-        for m in range(3):
-            total = 0.0
-            for n in range(m + 1):
-                total += inverses[i, m, n] * gradient[i, n]
-            scaled_gradient[i, m] = total
-        for j in range(n_views):
-            for k in range(kinds):
-                w0, w1, w2 = mixed[i, j, k, 0], mixed[i, j, k, 1], mixed[i, j, k, 2]
-                if w0 == 0.0 and w1 == 0.0 and w2 == 0.0:
-                    continue
-                scaled[j, k, i, 0] = w0 * inverses[i, 0, 0]
-                scaled[j, k, i, 1] = w0 * inverses[i, 1, 0] + w1 * inverses[i, 1, 1]
-                scaled[j, k, i, 2] = (
-                    w0 * inverses[i, 2, 0] + w1 * inverses[i, 2, 1] + w2 * inverses[i, 2, 2]
-                )
-    return scaled, scaled_gradient, inverses
+    damping: float = _LEAST_DAMPING
 
 
 class Problem:
@@ -85,140 +41,162 @@ class Problem:
     tracks : (p, v, 2) float64
         Measured positions, tracks sorted by their first view.
     kinds : list of Kind
-        The variables, shifts included.
+        The variables, shifts included; at most one kind for each parameter.
     base : (v, 6) float64
         Parameters that the priors pull to.
     """
 
     def __init__(self, tracks: Floats, kinds: list[Kind], base: Floats) -> None:
         self.tracks = tracks
-        self.kinds = kinds
         self.base = base
-        self.active = sorted({kind.parameter for kind in kinds})
-        starts = np.cumsum([0] + [kind.matrix.shape[1] for kind in kinds])
-        self.slices = [slice(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        self.kinds = sorted(kinds, key=lambda kind: kind.parameter)
+        self.active = [kind.parameter for kind in self.kinds]
+        starts = np.cumsum([0] + [kind.matrix.shape[1] for kind in self.kinds])
+        self.slices = [slice(a, b) for a, b in itertools.pairwise(starts)]
         self.unknowns = int(starts[-1])
-        self.map = self._map()
 
-    def _map(self) -> Floats:
-        """Return the matrix from variables to the active parameters, view by view."""
+    def _restrict(self, full: Floats, right: Floats) -> tuple[Floats, Floats]:
+        """Map the equations of all views' parameters to those of the variables."""
         count, width = len(self.base), len(self.active)
-        result = np.zeros((count, width, self.unknowns))
-        for kind, part in zip(self.kinds, self.slices, strict=True):
-            result[:, self.active.index(kind.parameter), part] = kind.matrix
-        return result.reshape(count * width, self.unknowns)
+        blocks, rows = full.reshape(count, width, count, width), right.reshape(count, width)
+        matrix = np.empty((self.unknowns, self.unknowns))
+        vector = np.empty(self.unknowns)
+        for a, (kind, part) in enumerate(zip(self.kinds, self.slices, strict=True)):
+            vector[part] = (
+                rows[:, a] if kind.each else np.einsum("v,vn->n", rows[:, a], kind.matrix)
+            )
+            for b, (other, columns) in enumerate(zip(self.kinds, self.slices, strict=True)):
+                block = blocks[:, a, :, b]
+                if not kind.each:
+                    block = np.einsum("vn,vw->nw", kind.matrix, block)
+                if not other.each:
+                    block = np.einsum("vw,wn->vn", block, other.matrix)
+                matrix[part, columns] = block
+        return matrix, vector
 
-    def prior(self, views: Floats, noise_px: float) -> tuple[Floats, Floats, float]:
-        """Return the priors' normal matrix, gradient and cost, in units of squared pixels."""
-        matrix = np.zeros((self.unknowns, self.unknowns))
-        gradient = np.zeros(self.unknowns)
-        cost = 0.0
+    def _parameters(self, change: Floats) -> Floats:
+        """Return the changes of the active parameters, (v, k), that changed variables make."""
+        result = np.empty((len(self.base), len(self.active)))
+        for a, (kind, part) in enumerate(zip(self.kinds, self.slices, strict=True)):
+            values = change[part]
+            result[:, a] = values if kind.each else np.einsum("vn,n->v", kind.matrix, values)
+        return result
+
+    def _add_priors(self, views: Floats, noise_px: float, matrix: Floats, vector: Floats) -> None:
+        """Add the priors, in units of squared pixels, to the equations."""
         for kind, part in zip(self.kinds, self.slices, strict=True):
-            if not np.isfinite(kind.prior_sd) or kind.parameter in (DX, DY):
+            if not np.isfinite(kind.prior_sd):
                 continue
             weight = (noise_px / kind.prior_sd) ** 2
             centred = kind.matrix - kind.matrix.mean(axis=0)
-            deviation = views[:, kind.parameter] - self.base[:, kind.parameter]
-            deviation = deviation - deviation.mean()
-            matrix[part, part] += weight * centred.T @ centred
-            gradient[part] -= weight * centred.T @ deviation
-            cost += weight * float(deviation @ deviation)
-        return matrix, gradient, cost
+            deviation = self._deviation(kind, views)
+            matrix[part, part] += weight * np.einsum("va,vb->ab", centred, centred)
+            vector[part] -= weight * np.einsum("va,v->a", centred, deviation)
 
-    def step(self, state: State, weights: Floats, noise_px: float) -> tuple[State, float, float]:
+    def _deviation(self, kind: Kind, views: Floats) -> Floats:
+        deviation = views[:, kind.parameter] - self.base[:, kind.parameter]
+        centred: Floats = deviation - deviation.mean()
+        return centred
+
+    def cost(self, points: Floats, views: Floats, weights: Floats, noise_px: float) -> float:
+        """Return the weighted sum of squared residuals and the priors' cost."""
+        total = _sum_of_squares(self.tracks, weights, points, views)
+        for kind in self.kinds:
+            if np.isfinite(kind.prior_sd):
+                deviation = self._deviation(kind, views) * (noise_px / kind.prior_sd)
+                total += float(np.sum(deviation**2))
+        return total
+
+    def step(self, state: State, weights: Floats, noise_px: float) -> tuple[State, float]:
         """Make one step that lowers the cost, raising the damping until one does.
 
         Returns
         -------
         state : State
         moved_px : float
-            Largest change of a predicted position's parameters, about in pixels.
-        cost : float
-            Cost before the step.
+            How far the step moved anything, about in pixels; 0 where no step lowered the cost.
         """
         parts = normal_equations(self.tracks, weights, state.points, state.views)
-        view_blocks, view_gradient, point_blocks, point_gradient, mixed, cost = parts
-        prior_matrix, prior_gradient, prior_cost = self.prior(state.views, noise_px)
-        cost += prior_cost
+        view_blocks, view_gradient, point_blocks, point_gradient, mixed = parts
+        cost = self.cost(state.points, state.views, weights, noise_px)
         count, width = len(self.base), len(self.active)
-        if width < PARAMETERS:
-            mixed = np.ascontiguousarray(mixed[:, :, self.active])
-            view_blocks = view_blocks[:, self.active][:, :, self.active]
-            view_gradient = view_gradient[:, self.active]
-        for _ in range(12):
-            scaled, scaled_gradient, inverses = _eliminate(
-                mixed, point_blocks, point_gradient, state.damping
+        mixed = np.ascontiguousarray(mixed[:, :, self.active])
+        view_blocks = view_blocks[:, self.active][:, :, self.active]
+        view_gradient = view_gradient[:, self.active]
+        ranges = self._ranges(weights)
+        damping = state.damping
+        for _ in range(_TRIALS):
+            scaled, scaled_gradient, inverses = linear.eliminate_points(
+                mixed, point_blocks, point_gradient, damping
             )
-            full = np.zeros((count * width, count * width))
-            self._subtract_points(scaled, weights, full)
-            diagonal = full.reshape(count, width, count, width)
-            index = np.arange(count)
-            diagonal[index, :, index, :] += view_blocks
-            flat = scaled.reshape(count * width, -1)
-            right = view_gradient.ravel() - flat @ scaled_gradient.ravel()
-            matrix = self.map.T @ (full @ self.map) + prior_matrix
-            right = self.map.T @ right + prior_gradient
-            matrix += self._shift_gauge(state.views, matrix)
-            scale = np.diagonal(matrix).copy()
-            matrix[np.diag_indices_from(matrix)] += state.damping * scale + 1e-12 * scale.max()
-            change = scipy.linalg.solve(matrix, right, assume_a="pos", check_finite=False)
-            parameters = self.map @ change
-            inner = scaled_gradient - (parameters @ flat).reshape(-1, 3)
-            points = state.points + np.einsum("pnm,pn->pm", inverses, inner)
-            views = state.views.copy()
-            views[:, self.active] += parameters.reshape(count, width)
-            new_cost = self.cost(points, views, weights, noise_px)
-            if new_cost <= cost * (1 + 1e-12) + 1e-18:
-                moved = self._motion(state, points, views)
-                return State(points, views, max(state.damping / 10, 1e-9)), moved, cost
-            state.damping = max(state.damping * 20, 1e-6)
-        return state, 0.0, cost
+            blocks = np.zeros((count, width, count, width))
+            blocks[np.arange(count), :, np.arange(count), :] = view_blocks
+            full = blocks.reshape(count * width, count * width)
+            right = view_gradient.flatten()
+            linear.subtract_outer(scaled, scaled_gradient, ranges, full, right)
+            matrix, vector = self._restrict(full, right)
+            self._add_priors(state.views, noise_px, matrix, vector)
+            self._fix_gauge(state.views, matrix)
+            diagonal = np.diagonal(matrix).copy()
+            matrix[np.diag_indices_from(matrix)] += damping * diagonal + 1e-13 * diagonal.max()
+            change, ok = linear.solve_positive(matrix, vector)
+            if ok:
+                parameters = self._parameters(change)
+                views = state.views.copy()
+                views[:, self.active] += parameters
+                points = state.points + linear.back_substitute(
+                    scaled, scaled_gradient, inverses, parameters.ravel()
+                )
+                new_cost = self.cost(points, views, weights, noise_px)
+                if new_cost <= cost * (1 + 1e-12) + 1e-18:
+                    moved = _motion(state, points, views)
+                    return State(points, views, max(damping / 10, _LEAST_DAMPING)), moved
+            damping = max(damping * 20, 1e-6)
+        return State(state.points, state.views, damping), 0.0
 
-    def cost(self, points: Floats, views: Floats, weights: Floats, noise_px: float) -> float:
-        """Return the weighted sum of squared residuals and the priors' cost."""
-        _, _, prior_cost = self.prior(views, noise_px)
-        return _sum_of_squares(self.tracks, weights, points, views) + prior_cost
+    def _ranges(self, weights: Floats) -> NDArray[np.int64]:
+        """Return which rows the tracks of each block have anything in, (blocks, 2)."""
+        width = len(self.active)
+        ranges = []
+        for start in range(0, len(weights), linear.BLOCK):
+            seen = np.flatnonzero((weights[start : start + linear.BLOCK] > 0).any(axis=0))
+            ranges.append((seen[0] * width, (seen[-1] + 1) * width) if len(seen) else (0, 0))
+        return np.array(ranges, dtype=np.int64).reshape(-1, 2)
 
-    def _subtract_points(self, scaled: Floats, weights: Floats, full: Floats) -> None:
-        """Subtract the points' Schur complement, block by block of tracks that share views."""
-        width = scaled.shape[1]
-        for start in range(0, scaled.shape[2], _BLOCK):
-            block = slice(start, start + _BLOCK)
-            seen = np.flatnonzero(weights[block].any(axis=0))
-            if not len(seen):
-                continue
-            first, last = seen[0], seen[-1] + 1
-            part = scaled[first:last, :, block].reshape((last - first) * width, -1)
-            rows = slice(first * width, last * width)
-            full[rows, rows] -= part @ part.T
+    def _fix_gauge(self, views: Floats, matrix: Floats) -> None:
+        """Take out of the step what a shift, scale or turn of the specimen does as well.
 
-    def _shift_gauge(self, views: Floats, matrix: Floats) -> Floats:
-        """Return a term that takes out the shift of the whole specimen in x, y and z."""
-        shifts = [
-            part
-            for kind, part in zip(self.kinds, self.slices, strict=True)
-            if kind.parameter in (DX, DY)
-        ]
+        The equations are singular there, and adding to them in these directions alone changes
+        nothing else.
+        """
+        part = dict(zip(self.active, self.slices, strict=True))
         rotation, tilt, magnification = views[:, 0], views[:, 1], views[:, 2]
-        null = np.zeros((self.unknowns, 3))
-        along = (np.cos(tilt), 0.0 * tilt, np.sin(tilt))
-        across = (0.0 * tilt, 1.0 + 0.0 * tilt, 0.0 * tilt)
-        for axis in range(3):
-            u, v = along[axis], across[axis]
-            null[shifts[0], axis] = magnification * (np.cos(rotation) * u - np.sin(rotation) * v)
-            null[shifts[1], axis] = magnification * (np.sin(rotation) * u + np.cos(rotation) * v)
-        null, _ = np.linalg.qr(null)
-        scale = float(np.mean(np.diagonal(matrix)[shifts[0]]))
-        result: Floats = scale * (null @ null.T)
-        return result
+        cos, sin = magnification * np.cos(rotation), magnification * np.sin(rotation)
+        directions = [
+            {DX: np.cos(tilt) * cos, DY: np.cos(tilt) * sin},
+            {DX: np.sin(tilt) * cos, DY: np.sin(tilt) * sin},
+            {DX: -sin, DY: cos},
+        ]
+        for parameter in (TILT, MAGNIFICATION):
+            if parameter in part:
+                size = part[parameter].stop - part[parameter].start
+                directions.append({parameter: np.ones(size)})
+        diagonal = np.diagonal(matrix).copy()
+        for direction in directions:
+            vector = np.zeros(self.unknowns)
+            for parameter, values in direction.items():
+                vector[part[parameter]] = values
+            squared = float(np.sum(vector**2))
+            strength = float(np.sum(diagonal * vector**2)) / squared
+            linear.add_outer(matrix, vector, strength / squared)
 
-    def _motion(self, state: State, points: Floats, views: Floats) -> float:
-        """Return how far the step moved anything, in pixels."""
-        change = np.abs(views - state.views)
-        reach = np.abs(points).max(initial=1.0)
-        change[:, :4] *= reach
-        moved = max(change.max(initial=0.0), np.abs(points - state.points).max(initial=0.0))
-        return float(moved)
+
+def _motion(state: State, points: Floats, views: Floats) -> float:
+    """Return the largest change of a point, a shift, or what an angle moves at the far end."""
+    change = np.abs(views - state.views)
+    change[:, :4] *= np.abs(points).max(initial=1.0)
+    moved = max(change.max(initial=0.0), np.abs(points - state.points).max(initial=0.0))
+    return float(moved)
 
 
 @njit(nogil=True, cache=True)

@@ -3,7 +3,7 @@
 The parameters of one kind (say the rotations of all views) are ``base + M @ variables``. M is the
 identity for one variable a view, one column of ones for a common one, and hat functions between
 nodes for groups. What the specimen's own scale or turn could explain as well (a common
-magnification, a common tilt offset) is left out of M: the deviations of a kind sum to zero.
+magnification, a common tilt offset) is left to the minimiser, which makes no step that way.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def group_nodes(tilt_rad: Floats, size: float, shrink: bool) -> Floats:
         middle = (tilt_rad[1:] + tilt_rad[:-1]) / 2
         density /= np.maximum(np.cos(middle), 0.2)
     passed = np.concatenate([[0.0], np.cumsum(np.minimum(density, 1.0))])
-    count = max(int(round(passed[-1])), 1)
+    count = max(round(float(passed[-1])), 1)
     nodes: Floats = np.interp(np.linspace(0, passed[-1], count + 1), passed, np.arange(last + 1))
     return nodes
 
@@ -81,11 +81,14 @@ class Kind:
         From variables to parameters.
     prior_sd : float
         Standard deviation expected of the parameters round their common value; infinite for none.
+    each : bool
+        Whether the matrix is the identity.
     """
 
     parameter: int
     matrix: Floats
     prior_sd: float = np.inf
+    each: bool = False
 
 
 def variable_kinds(options: BundleOptions, tilt_rad: Floats) -> list[Kind]:
@@ -100,38 +103,32 @@ def variable_kinds(options: BundleOptions, tilt_rad: Floats) -> list[Kind]:
     count = len(tilt_rad)
     order = np.argsort(tilt_rad, kind="stable")
 
-    def matrix(choice: str, size: int, shrink: bool = False) -> Floats:
+    def kind(parameter: int, choice: str, size: int, prior_sd: float) -> Kind:
         if choice == "one":
-            return np.ones((count, 1))
+            return Kind(parameter, np.ones((count, 1)))
         if choice == "each":
-            return np.eye(count)
-        result = np.empty((count, 0))
-        hats = hat_functions(group_nodes(tilt_rad[order], size, shrink), count)
-        result = np.empty_like(hats)
-        result[order] = hats
-        return result
+            return Kind(parameter, np.eye(count), prior_sd, each=True)
+        nodes = group_nodes(tilt_rad[order], size, shrink=parameter == TILT)
+        hats = hat_functions(nodes, count)
+        matrix = np.empty_like(hats)
+        matrix[order] = hats
+        return Kind(parameter, matrix, prior_sd)
 
     kinds = []
     if options.rotation != "fixed":
-        rotation = matrix(options.rotation, options.rotation_group)
-        kinds.append(Kind(ROTATION, rotation, options.rotation_prior_rad))
+        kinds.append(
+            kind(ROTATION, options.rotation, options.rotation_group, options.rotation_prior_rad)
+        )
     if options.tilt != "fixed":
-        tilts = _mean_zero(matrix(options.tilt, options.tilt_group, shrink=True))
-        kinds.append(Kind(TILT, tilts, options.tilt_prior_rad))
+        kinds.append(kind(TILT, options.tilt, options.tilt_group, options.tilt_prior_rad))
     if options.magnification != "fixed":
-        magnification = _mean_zero(matrix(options.magnification, options.magnification_group))
-        kinds.append(Kind(MAGNIFICATION, magnification, options.magnification_prior))
+        group, prior = options.magnification_group, options.magnification_prior
+        kinds.append(kind(MAGNIFICATION, options.magnification, group, prior))
     if options.beam_tilt == "solve":
         kinds.append(Kind(BEAM_TILT, np.ones((count, 1))))
-    return [kind for kind in kinds if kind.matrix.shape[1]]
+    return kinds
 
 
 def shift_kinds(count: int) -> list[Kind]:
     """Return the shifts of all views as variables."""
-    return [Kind(DX, np.eye(count)), Kind(DY, np.eye(count))]
-
-
-def _mean_zero(matrix: Floats) -> Floats:
-    """Return a basis of the column space of `matrix` whose vectors sum to zero."""
-    centred: Floats = matrix - matrix.mean(axis=0)
-    return centred[:, 1:]
+    return [Kind(DX, np.eye(count), each=True), Kind(DY, np.eye(count), each=True)]

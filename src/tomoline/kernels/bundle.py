@@ -231,7 +231,7 @@ def _fit(
     state = State(np.zeros((len(tracks), 3)), base.copy())
     first = Problem(tracks, shifts, base)
     for _ in range(4 if options.robust else 1):
-        state, _, _ = first.step(state, weights, 0.0)
+        state, _ = first.step(state, weights, 0.0)
         if options.robust:
             # Weights of least absolute residuals: no outlier pulls the start far away.
             lengths = _lengths(tracks, state)
@@ -261,11 +261,12 @@ def _iterate(
         if options.robust and iteration > 2:
             new = weigh(lengths, mask, order, options.k_factor)
             new = _keep_determined(new, mask)
-            settled = bool(np.abs(new - weights).max(initial=0.0) < 0.01)
+            # Residuals that are rounding errors have no order that weights could settle on.
+            settled = noise < 1e-9 or bool(np.abs(new - weights).max(initial=0.0) < 0.01)
             weights = new
         elif not options.robust:
             weights = mask.astype(np.float64)
-        state, moved, _ = problem.step(state, weights, noise)
+        state, moved = problem.step(state, weights, noise)
         if settled and moved < 1e-4 * max(noise, 1e-5) and iteration > 2:
             converged = True
             break
