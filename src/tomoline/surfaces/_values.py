@@ -125,7 +125,8 @@ def _several(text: str, origin: Any, arguments: tuple[Any, ...], strict: bool, b
     if both and len(parts) == 1:
         parts = parts * len(arguments)
     if len(parts) != len(arguments):
-        raise ValueError(f"must be {type_text(tuple[arguments])}, such as '1 2' or '1,2'")
+        kinds = type_text(types.GenericAlias(tuple, arguments))
+        raise ValueError(f"must be {kinds}, such as '1 2' or '1,2'")
     pairs = zip(parts, arguments, strict=True)
     return tuple(convert(part, argument, strict=strict) for part, argument in pairs)
 

@@ -1,0 +1,293 @@
+"""Resolving directive files: templates and a batch file become values of the steps' parameters.
+
+Precedence rises from scope over system and user template to the batch file; see the man page of
+IMOD's batchruntomo. All faults are collected, so that they can be told at once, before any data
+are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.errors import Notice, TomolineError
+from tomoline.steps import Step
+from tomoline.surfaces import templates as template_files
+from tomoline.surfaces._names import nearest, suggestion
+from tomoline.surfaces._settings import Origin, Setting, effective, settings_of
+from tomoline.surfaces._values import convert, directive_value, same
+from tomoline.surfaces.directive_table import EXCLUSIVE, Directive, directive_table
+from tomoline.surfaces.templates import TemplatePlaces
+
+BATCH_RANK = len(template_files.KINDS)
+RADIAL = "comparam.tilt.tilt.RADIAL"
+TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file's directives: line number, key and value of each."""
+
+    origin: Origin
+    entries: tuple[tuple[int, str, str], ...]
+
+
+@dataclass
+class Resolved:
+    """What directive files say.
+
+    Attributes
+    ----------
+    values : dict
+        Value of each parameter that is set, by step and field; bounds are not checked yet.
+    origins : dict
+        Where each of these values was given, by step and field.
+    settings : dict
+        The directives that hold, by name.
+    root : str or None
+        Root name of the data set, where it is told.
+    folder : Path or None
+        Folder of the raw stack, where it is told.
+    notices, faults : list
+        What to tell the user; with faults the values must not be used.
+    """
+
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    origins: dict[str, dict[str, Origin]] = field(default_factory=dict)
+    settings: dict[str, Setting] = field(default_factory=dict)
+    root: str | None = None
+    folder: Path | None = None
+    notices: list[Notice] = field(default_factory=list)
+    faults: list[TomolineError] = field(default_factory=list)
+
+
+def resolve(
+    batch: Path | None,
+    steps: Sequence[Step[Any]],
+    *,
+    templates: Mapping[str, Path] | None = None,
+    places: TemplatePlaces | None = None,
+) -> Resolved:
+    """Read a batch file and its templates, and return what they say.
+
+    Parameters
+    ----------
+    batch : Path or None
+        Batch directive file.
+    steps : sequence of Step
+        The steps whose parameters are set.
+    templates : mapping, optional
+        Templates by kind (``scope``, ``system``, ``user``), in place of those the batch file names.
+    places : TemplatePlaces, optional
+        Where templates that are given by name lie; IMOD's places if left out.
+    """
+    table = directive_table(steps)
+    where = TemplatePlaces.of_imod() if places is None else places
+    faults: list[TomolineError] = []
+    sources: list[Source] = []
+    named: dict[str, Setting] = {}
+    if batch is not None:
+        origin = Origin(BATCH_RANK, "batch file", str(batch))
+        if source := _read(batch, origin, faults):
+            sources.append(source)
+            named = effective(settings_of(source.entries, origin, table))
+    for rank, kind in enumerate(template_files.KINDS):
+        setting = named.get(f"setupset.{kind}Template")
+        try:
+            if templates and kind in templates:
+                path = templates[kind]
+            elif setting is not None and setting.text and batch is not None:
+                path = template_files.find_template(
+                    setting.text, kind, where, beside=batch.parent, where=str(setting.origin)
+                )
+            else:
+                continue
+        except TomolineError as fault:
+            faults.append(fault)
+            continue
+        if source := _read(path, Origin(rank, f"{kind} template", str(path)), faults):
+            sources.append(source)
+    resolved = resolve_sources(sources, steps)
+    resolved.faults[:0] = faults
+    return resolved
+
+
+def _read(path: Path, origin: Origin, faults: list[TomolineError]) -> Source | None:
+    from tomoline.surfaces._adoc import read_entries
+
+    try:
+        return Source(origin, tuple(read_entries(path)))
+    except TomolineError as fault:
+        faults.append(fault)
+        return None
+
+
+def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Resolved:
+    """Return what the directives of several files say together; see `resolve`."""
+    table = directive_table(steps)
+    resolved = Resolved()
+    known: list[Setting] = []
+    for source in sorted(sources, key=lambda source: source.origin):
+        settings = settings_of(source.entries, source.origin, table)
+        _note_repeated(settings, resolved)
+        known += [setting for setting in settings if _check_name(setting, table, resolved)]
+    winners = effective(known)
+    resolved.settings = winners
+    _keep_one_of_each_group(winners, resolved)
+    _true_sigma(winners)
+    for setting in winners.values():
+        _apply(setting, table[setting.name], resolved)
+    return resolved
+
+
+def _note_repeated(settings: Sequence[Setting], resolved: Resolved) -> None:
+    first: dict[tuple[str, str], Setting] = {}
+    for setting in settings:
+        other = first.setdefault((setting.name, setting.axis), setting)
+        if other.text != setting.text:
+            resolved.notices.append(
+                errors.parameters.REPEATED.notice(
+                    str(setting.origin),
+                    f"{setting.written} = {setting.text} replaces the value of line "
+                    f"{other.origin.line}, {other.text or 'empty'}.",
+                )
+            )
+
+
+def _check_name(setting: Setting, table: Mapping[str, Directive], resolved: Resolved) -> bool:
+    """Record what is wrong with a directive's name or place; whether it is to be used."""
+    where = str(setting.origin)
+    if setting.axis == "b":
+        found = f"{setting.written} is for axis B and is passed over."
+        resolved.notices.append(errors.parameters.SECOND_AXIS.notice(where, found))
+        return False
+    directive = table.get(setting.name)
+    if directive is None:
+        _unknown(setting, table, resolved)
+        return False
+    if setting.origin.layer.endswith("template") and not directive.template:
+        found = f"{setting.written} stands in a {setting.origin.layer}."
+        resolved.faults.append(errors.parameters.NOT_A_DIRECTIVE.error(where, found))
+        return False
+    return True
+
+
+def _unknown(setting: Setting, table: Mapping[str, Directive], resolved: Resolved) -> None:
+    """Tell an unknown directive; an option that only IMOD's program knows is no fault."""
+    where = str(setting.origin)
+    parts = setting.name.split(".")
+    siblings = [name for name in table if name.split(".")[:3] == parts[:3]]
+    if len(parts) == 4 and parts[0] == "comparam" and siblings:
+        options = [name.split(".")[3] for name in siblings]
+        if nearest(parts[3], options, cutoff=0.75) is None:
+            found = (
+                f"{setting.written} is not in the table of directives; it is taken for another "
+                f"option of IMOD's {parts[2]}."
+            )
+            resolved.notices.append(errors.parameters.NOT_ACTED_ON.notice(where, found))
+            return
+    found = f"{setting.written} is not a directive.{suggestion(setting.name, table, 0.7)}"
+    resolved.faults.append(errors.parameters.UNKNOWN_DIRECTIVE.error(where, found))
+
+
+def _keep_one_of_each_group(winners: dict[str, Setting], resolved: Resolved) -> None:
+    """Refuse directives of one file that exclude each other; of several files the higher holds."""
+    for group in EXCLUSIVE:
+        given = [winners[name] for name in group if name in winners and winners[name].text]
+        highest = max((setting.origin.rank for setting in given), default=0)
+        holding = [setting for setting in given if setting.origin.rank == highest]
+        if len(holding) > 1:
+            found = " and ".join(f"{one.written} (line {one.origin.line})" for one in holding)
+            resolved.faults.append(
+                errors.parameters.CONFLICT.error(str(holding[1].origin), f"{found} are both given.")
+            )
+        for setting in given:
+            if setting.origin.rank < highest:
+                del winners[setting.name]
+                resolved.notices.append(
+                    errors.parameters.REPLACED.notice(
+                        str(setting.origin),
+                        f"{setting.written} gives way to {holding[0].written} "
+                        f"({holding[0].origin}).",
+                    )
+                )
+
+
+def _true_sigma(winners: dict[str, Setting]) -> None:
+    """Turn the falloff of RADIAL into a true sigma, unless it is said to be one.
+
+    Old versions of IMOD's tilt wrote the Gaussian without the factor 1/2, so that 0.05 then is
+    0.035 now; FalloffIsTrueSigma = 1 says that the value is meant in the new way (tilt's man page).
+    """
+    setting, flag = winners.get(RADIAL), winners.get(TRUE_SIGMA)
+    if setting is None or (flag is not None and flag.text == "1"):
+        return
+    parts = setting.text.replace(",", " ").split()
+    try:
+        falloff = float(parts[1]) / math.sqrt(2)
+    except (IndexError, ValueError):
+        return
+    winners[RADIAL] = replace(setting, text=f"{parts[0]} {falloff:.4g}")
+
+
+def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:
+    where = str(setting.origin)
+    if directive.name == "setupset.copyarg.name":
+        resolved.root = setting.text or None
+    elif directive.name == "setupset.datasetDirectory":
+        resolved.folder = Path(setting.text).expanduser() if setting.text else None
+    if problem := _type_problem(setting, directive):
+        resolved.faults.append(_bad(setting, problem))
+        return
+    if not directive.acted_on:
+        if setting.text and not (directive.off and same(directive.off, setting.text)):
+            found = f"{setting.written} = {setting.text} has no effect ({directive.part})."
+            resolved.notices.append(errors.parameters.NOT_ACTED_ON.notice(where, found))
+        return
+    for target in directive.targets:
+        info = target.info
+        if setting.text:
+            try:
+                value = directive_value(setting.text, info)
+            except ValueError as error:
+                resolved.faults.append(_bad(setting, str(error)))
+                return
+        elif info.directive_empty is not ...:
+            value = info.directive_empty
+        else:
+            continue
+        resolved.values.setdefault(target.step, {})[info.name] = value
+        resolved.origins.setdefault(target.step, {})[info.name] = setting.origin
+
+
+_TYPES: Mapping[str, Any] = {
+    "Bool": bool,
+    "Int": int,
+    "Float": float,
+    "2 Int": tuple[int, int],
+    "2 Float": tuple[float, float],
+    "List": tuple[int, ...],
+}
+
+
+def _type_problem(setting: Setting, directive: Directive) -> str:
+    """Say how the text breaks IMOD's type; only Booleans may not be empty, as in IMOD."""
+    kind = _TYPES.get(directive.type)
+    if kind is None or (directive.targets and kind is not bool):
+        return ""
+    if not setting.text:
+        return "must be 0 or 1" if kind is bool else ""
+    try:
+        convert(setting.text, kind, one_for_both=directive.name.endswith("XandY"))
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _bad(setting: Setting, rule: str) -> TomolineError:
+    found = f"{setting.written} = {setting.text or '(empty)'}: {rule}."
+    return errors.parameters.BAD_VALUE.error(str(setting.origin), found)
