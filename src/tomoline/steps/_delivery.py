@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # fixed, prealigned and aligned stack, in the raw mode or floats, beside the copy of the raw one
 STACKS_WRITTEN = 4
+_MODE_OF = {"u1": 0, "i2": 1, "f4": 2, "u2": 6, "f2": 12}
 
 
 def companions(source: Path) -> dict[str, Path]:
@@ -119,10 +120,7 @@ def _convert(recording: Recording, target: Path) -> None:
     """Write a stack of another format as MRC, in the same kind of numbers."""
     from tomoline.files import mrc
 
-    size = recording.pixel_size_nm
-    pixel = None if size is None else (size, size, size)
-    with mrc.MrcWriter(
-        target, recording.shape, mrc.mode_for(recording.dtype), pixel_size_nm=pixel
-    ) as writer:
+    mode = _MODE_OF.get(recording.dtype.newbyteorder("=").str[1:], 2)
+    with mrc.MrcWriter(target, recording.shape, mode, recording.pixel_size_nm) as writer:
         for view in range(recording.shape[0]):
             writer.write(view, recording.read(view))

@@ -48,7 +48,7 @@ class Recording:
     @property
     def is_mrc(self) -> bool:
         """Whether the stack can be delivered as it is."""
-        return self.stack.is_mrc
+        return self.stack.header is not None
 
     @property
     def pixel_size_nm(self) -> float | None:
@@ -103,10 +103,10 @@ def choose_pixel_size(recording: Recording, params: SetupParams) -> tuple[float 
         return params.pixel_size_nm, "setup.pixel_size_nm"
     if not params.scan_header:
         return None, "unknown"
-    sizes = recording.stack.pixel_sizes_nm
-    if sizes is not None and abs(sizes[0] / sizes[1] - 1) > SQUARE_TOLERANCE:
+    width, height = recording.stack.pixel_size_nm, recording.stack.pixel_size_y_nm
+    if width and height and abs(width / height - 1) > SQUARE_TOLERANCE:
         raise errors.tilt.NON_SQUARE_PIXELS.error(
-            recording.path, f"they are {sizes[0]:.4g} nm wide and {sizes[1]:.4g} nm high."
+            recording.path, f"they are {width:.4g} nm wide and {height:.4g} nm high."
         )
     if recording.stack.pixel_size_nm is not None:
         return recording.stack.pixel_size_nm, "header"

@@ -151,6 +151,8 @@ def run(params: SetupParams, context: StepContext) -> Values:
         )
     source = context.source if context.source.exists() else context.folder / f"{context.root}.mrc"
     recording = read_recording(source, context)
+    if recording.stack.is_montage:
+        raise errors.tilt.MONTAGE.error(source, "its header lists the pieces of a montage.")
     count, height, width = recording.shape
     if count < MINIMUM_VIEWS:
         raise errors.tilt.TOO_FEW_VIEWS.error(source, f"it has {count} views.")

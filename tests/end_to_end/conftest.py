@@ -1,0 +1,41 @@
+"""Small simulated tilt series, made once for all tests of a session."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tomoline.simulate.tilt import simulate_tilt
+
+
+@pytest.fixture(scope="session")
+def small_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A series with gold that is quick to process: 192 x 160, 21 views."""
+    return simulate_tilt(
+        tmp_path_factory.mktemp("small"),
+        "small",
+        seed=3,
+        width=192,
+        height=160,
+        views=21,
+        thickness_nm=50.0,
+        beads=14,
+        drift_percent=5.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def goldless_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same without gold."""
+    return simulate_tilt(
+        tmp_path_factory.mktemp("goldless"),
+        "goldless",
+        seed=4,
+        width=192,
+        height=160,
+        views=21,
+        thickness_nm=50.0,
+        gold=False,
+        drift_percent=5.0,
+    )
