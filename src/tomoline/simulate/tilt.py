@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tomoline.files.atomic import writing
+from tomoline.files import angles as tlt
+from tomoline.files import transforms as xf
+from tomoline.files.atomic import write_text, writing
 from tomoline.files.mrc import MrcWriter
 from tomoline.params import StepParams, parameter
 from tomoline.simulate import microscope
@@ -200,11 +202,9 @@ def simulate_tilt(
             if progress is not None:
                 progress(view + 1, settings.views)
     _write_truth(folder / f"{root}_truth.json", truth, tuple(hits))
-    _write_text(
-        folder / f"{root}.rawtlt", "".join(f"{angle:7.2f}\n" for angle in truth.nominal_tilt_deg)
-    )
+    tlt.write(folder / f"{root}.rawtlt", truth.nominal_tilt_deg, decimals=2)
     if settings.mdoc:
-        _write_text(folder / f"{root}.mrc.mdoc", mdoc_text(settings, truth, path.name))
+        write_text(folder / f"{root}.mrc.mdoc", mdoc_text(settings, truth, path.name))
     return path
 
 
@@ -262,24 +262,11 @@ def write_true_geometry(folder: Path, root: str, truth: Truth) -> tuple[Path, Pa
     The angles are those of the level specimen, so that only the pitch is left for an X-axis tilt.
     """
     transforms, angles = folder / f"{root}_true.xf", folder / f"{root}_true.tlt"
-    _write_text(
-        transforms,
-        "".join(
-            "".join(f"{number:12.7f}" for number in t[:, :2].ravel())
-            + "".join(f"{number:12.3f}" for number in t[:, 2])
-            + "\n"
-            for t in truth.transforms
-        ),
-    )
-    _write_text(angles, "".join(f"{angle:8.3f}\n" for angle in truth.tilt_deg))
+    xf.write(transforms, truth.transforms)
+    tlt.write(angles, truth.tilt_deg)
     return transforms, angles
 
 
 def _write_truth(path: Path, truth: Truth, hits: tuple[tuple[tuple[int, int], ...], ...]) -> None:
     with writing(path) as temporary:
         Truth(**{**vars(truth), "spikes": hits}).write(temporary)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with writing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
