@@ -133,6 +133,12 @@ AXIS_UNSURE = ErrorKind(
     step="coarse_align",
     warning=True,
 )
+VIEWS_DO_NOT_MATCH = ErrorKind(
+    "ALI-01",
+    "number of views differs between files",
+    "Stack, transforms, angles and the list of views must belong to the same views.",
+    "Run again from the step that writes the named file.",
+)
 
 KINDS = (
     ANGLES_DO_NOT_MATCH,
@@ -152,4 +158,5 @@ KINDS = (
     UNSURE_SHIFT,
     AXIS_LOOKS_WRONG,
     AXIS_UNSURE,
+    VIEWS_DO_NOT_MATCH,
 )

@@ -1,0 +1,73 @@
+"""What the steps that make new stacks from old ones share: modes, reduction filters, clean views."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline import errors
+from tomoline.files.stack import Stack
+
+Image = NDArray[np.float32]
+
+ReductionFilter = Literal["box", "blackman", "triangle", "mitchell", "lanczos2", "lanczos3"]
+REDUCTION_CODES: dict[str, str] = {
+    "-1": "lanczos3",
+    "0": "box",
+    "1": "box",
+    "2": "blackman",
+    "3": "triangle",
+    "4": "mitchell",
+    "5": "lanczos2",
+    "6": "lanczos3",
+}
+"""newstack's codes of antialiasing filters; 0, no filter, is plain binning."""
+
+_MODES = {"i1": 0, "u1": 0, "i2": 1, "u2": 6, "f4": 2, "f2": 12}
+
+
+def mode_of(dtype: np.dtype[Any]) -> int:
+    """Return the MRC mode that holds values of `dtype`; float32 (2) for all others.
+
+    >>> mode_of(np.dtype(">i2"))
+    1
+    """
+    return _MODES.get(dtype.kind + str(dtype.itemsize), 2)
+
+
+def read_clean(stack: Stack, view: int) -> tuple[Image, float, int]:
+    """Read a view, with pixels that are not numbers replaced by the mean of the others.
+
+    Returns
+    -------
+    image : (y, x) float32
+    mean : float
+        Of the finite pixels; 0 where there are none.
+    replaced : int
+        Number of pixels replaced.
+    """
+    image = stack.read(view)
+    mean = float(image.mean(dtype=np.float64))
+    if np.isfinite(mean):
+        return image, mean, 0
+    finite = np.isfinite(image)
+    count = int(finite.sum())
+    mean = float(image[finite].mean(dtype=np.float64)) if count else 0.0
+    image[~finite] = mean
+    return image, mean, image.size - count
+
+
+def check_count(stack: Stack, count: int, what: str) -> None:
+    """Check that there are as many `what` (transforms, angles) as views.
+
+    Raises
+    ------
+    TomolineError
+        ALI-01 if not.
+    """
+    if count != stack.shape[0]:
+        raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
+            stack.path, f"it has {stack.shape[0]} views, but there are {count} {what}."
+        )
