@@ -83,7 +83,7 @@ def sphere_profile(diameter_px: float, blur_px: float = 0.7) -> BeadProfile:
     radius = diameter_px / 2
     extent = 1.6 * radius + 3 * blur_px + 1
     fine = 8
-    half = int(math.ceil(extent)) * fine
+    half = math.ceil(extent) * fine
     # One central row of the blurred 2D shadow is its profile.
     coordinate = np.arange(-half, half + 1) / fine
     square = coordinate[:, None] ** 2 + coordinate[None, :] ** 2
@@ -128,44 +128,72 @@ def kernel_image(profile: BeadProfile, shape: tuple[int, int], window_px: float)
     return (kernel / math.sqrt(float((kernel**2).sum()))).astype(np.float32)
 
 
-def average_profile(
-    images: list[Image],
-    centres_px: list[Floats],
-    diameter_px: float,
-    weights: list[Floats] | None = None,
-) -> BeadProfile | None:
-    """Average the profile of many beads, of which the centres are known.
+@dataclass(frozen=True)
+class ProfileSums:
+    """Sums over pixels by their distance from a bead's centre; they add up over views.
+
+    Attributes
+    ----------
+    sums, counts : (n,) float64
+        Weighted values and weights at radii 0, `STEP_PX`, ...
+    beads : int
+        Beads that took part.
+    """
+
+    sums: Floats
+    counts: Floats
+    beads: int
+
+    def __add__(self, other: ProfileSums) -> ProfileSums:
+        return ProfileSums(
+            self.sums + other.sums, self.counts + other.counts, self.beads + other.beads
+        )
+
+
+def gather_profile(image: Image, centres_px: Floats, diameter_px: float) -> ProfileSums:
+    """Sum up what the beads of one view look like.
 
     Every pixel near a bead is a sample of the profile at its own radius. Beads are brought to the
-    same height and background first, which the medians inside and around them tell. The average
-    is round by construction, so centring on it has no preferred direction.
+    same height and background first, which the means inside and around them tell.
 
     Parameters
     ----------
-    images : list of (y, x) float32
-        Views.
-    centres_px : list of (n, 2) float64
-        (x, y) of the beads of each view, relative to the image's centre.
+    image : (y, x) float32
+    centres_px : (n, 2) float64
+        (x, y) of isolated beads, relative to the image's centre; NaN and those at the edge are
+        skipped.
     diameter_px : float
-        About the beads' diameter; sets how far out the profile goes.
-    weights : list of (n,) float64, optional
-        How much each bead counts; all the same if left out.
+        About the beads' diameter; sets how far out the profile goes. Only sums of the same
+        diameter can be added.
+    """
+    extent = _extent(diameter_px)
+    sums = np.zeros(math.ceil(extent / STEP_PX) + 2)
+    counts = np.zeros_like(sums)
+    inside = np.ascontiguousarray(centres_px[np.isfinite(centres_px).all(axis=1)])
+    beads = _gather(image, inside, 0.5 * diameter_px, extent, sums, counts)
+    return ProfileSums(sums, counts, int(beads))
+
+
+def average_profile(parts: list[ProfileSums], diameter_px: float) -> BeadProfile | None:
+    """Return the average profile of beads summed up by `gather_profile`.
+
+    The average is round by construction, so centring on it has no preferred direction.
 
     Returns
     -------
     BeadProfile or None
         None where fewer than three beads were usable.
     """
-    extent = 0.5 * diameter_px * 1.5 + 2.0
-    sums = np.zeros(int(math.ceil(extent / STEP_PX)) + 2)
-    counts = np.zeros_like(sums)
-    used = 0
-    for k, (image, centres) in enumerate(zip(images, centres_px, strict=True)):
-        weight = np.ones(len(centres)) if weights is None else weights[k]
-        used += _gather(image, centres, weight, 0.5 * diameter_px, extent, sums, counts)
-    if used < 3:
+    beads = sum(part.beads for part in parts)
+    if beads < 3:
         return None
-    return make_profile(_smooth(sums, counts, extent, diameter_px))
+    sums = np.sum([part.sums for part in parts], axis=0)
+    counts = np.sum([part.counts for part in parts], axis=0)
+    return make_profile(_smooth(sums, counts, _extent(diameter_px), diameter_px))
+
+
+def _extent(diameter_px: float) -> float:
+    return 0.75 * diameter_px + 2.0
 
 
 def _smooth(sums: Floats, counts: Floats, extent: float, diameter_px: float) -> Floats:
@@ -190,7 +218,6 @@ def _smooth(sums: Floats, counts: Floats, extent: float, diameter_px: float) -> 
 def _gather(
     image: Image,
     centres: Floats,
-    weight: Floats,
     radius: float,
     extent: float,
     sums: Floats,
@@ -202,10 +229,8 @@ def _gather(
     used = 0
     for i in range(centres.shape[0]):
         x, y = centres[i, 0] + middle_x, centres[i, 1] + middle_y
-        column, row = int(round(x)), int(round(y))
-        if weight[i] <= 0 or not (
-            reach <= column < width - reach and reach <= row < height - reach
-        ):
+        column, row = round(x), round(y)
+        if not (reach <= column < width - reach and reach <= row < height - reach):
             continue
         inner = outer = 0.0
         inner_count = outer_count = 0
@@ -234,8 +259,8 @@ def _gather(
                 k = int(place)
                 part = place - k
                 value = (image[r, c] - background) / rise
-                sums[k] += weight[i] * (1 - part) * value
-                counts[k] += weight[i] * (1 - part)
-                sums[k + 1] += weight[i] * part * value
-                counts[k + 1] += weight[i] * part
+                sums[k] += (1 - part) * value
+                counts[k] += 1 - part
+                sums[k + 1] += part * value
+                counts[k + 1] += part
     return used
