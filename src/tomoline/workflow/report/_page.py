@@ -8,6 +8,7 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
+from tomoline.errors import TomolineError
 from tomoline.files.atomic import write_text
 from tomoline.workflow.report import _alignment, _overview, _position, _run, _tomogram
 from tomoline.workflow.report._source import Source
@@ -58,7 +59,12 @@ def write_report(folder: Path, root: str, record: Mapping[str, Any]) -> Path:
         FILE-08 or FILE-09 if the folder cannot be written.
     """
     source = Source(folder, root, record)
-    _tomogram.write_slices(source)
+    try:
+        _tomogram.write_slices(source)
+    except TomolineError:
+        raise
+    except Exception:  # a damaged tomogram; the page's own part says why
+        pass
     path = folder / f"{root}_report.html"
     write_text(path, page(source))
     return path
