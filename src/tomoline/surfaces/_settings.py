@@ -12,6 +12,9 @@ _COMPARAM = re.compile(r"comparam\.(?P<com>[^.]+)\.(?P<program>[^.]+)\.(?P<optio
 _RUNTIME = re.compile(r"runtime\.(?P<group>[^.]+)\.(?P<axis>any|a|b)\.(?P<name>[^.]+)")
 _COPYARG_B = re.compile(r"setupset\.copyarg\.b(?P<name>[A-Za-z]+)")
 
+BATCH_RANK = 3
+"""Precedence of the batch file, above the three kinds of templates."""
+
 LENGTH_AND_OVERLAP = "comparam.xcorr_pt.tiltxcorr.LengthAndOverlap"
 _PIECES = (
     "comparam.xcorr_pt.imodchopconts.LengthOfPieces",
@@ -122,7 +125,7 @@ def effective(settings: Iterable[Setting]) -> dict[str, Setting]:
 
     One for axis a goes before one for both axes; then the precedence of the file decides, then the
     later line. This is IMOD's rule: files replace each other key by key, then the axis is looked
-    up.
+    up. What the command line says goes before all files.
     """
     winners: dict[str, Setting] = {}
     for setting in settings:
@@ -132,5 +135,6 @@ def effective(settings: Iterable[Setting]) -> dict[str, Setting]:
     return winners
 
 
-def _precedence(setting: Setting) -> tuple[bool, int, int]:
-    return (setting.axis == "a", setting.origin.rank, setting.origin.line)
+def _precedence(setting: Setting) -> tuple[bool, bool, int, int]:
+    above_files = setting.origin.rank > BATCH_RANK
+    return (above_files, setting.axis == "a", setting.origin.rank, setting.origin.line)

@@ -18,12 +18,13 @@ from tomoline.errors import Notice, TomolineError
 from tomoline.steps import Step
 from tomoline.surfaces import templates as template_files
 from tomoline.surfaces._names import nearest, suggestion
-from tomoline.surfaces._settings import Origin, Setting, effective, settings_of
+from tomoline.surfaces._settings import BATCH_RANK, Origin, Setting, effective, settings_of
 from tomoline.surfaces._values import convert, directive_value, same
 from tomoline.surfaces.directive_table import EXCLUSIVE, Directive, directive_table
 from tomoline.surfaces.templates import TemplatePlaces
 
-BATCH_RANK = len(template_files.KINDS)
+__all__ = ["BATCH_RANK", "Origin", "Resolved", "Setting", "Source", "resolve", "resolve_sources"]
+
 RADIAL = "comparam.tilt.tilt.RADIAL"
 TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
 
@@ -71,6 +72,7 @@ def resolve(
     *,
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
+    extra: Sequence[Source] = (),
 ) -> Resolved:
     """Read a batch file and its templates, and return what they say.
 
@@ -84,11 +86,13 @@ def resolve(
         Templates by kind (``scope``, ``system``, ``user``), in place of those the batch file names.
     places : TemplatePlaces, optional
         Where templates that are given by name lie; IMOD's places if left out.
+    extra : sequence of Source
+        Directives from elsewhere, such as the command line.
     """
     table = directive_table(steps)
     where = TemplatePlaces.of_imod() if places is None else places
     faults: list[TomolineError] = []
-    sources: list[Source] = []
+    sources = list(extra)
     named: dict[str, Setting] = {}
     if batch is not None:
         origin = Origin(BATCH_RANK, "batch file", str(batch))
@@ -226,12 +230,11 @@ def _true_sigma(winners: dict[str, Setting]) -> None:
     setting, flag = winners.get(RADIAL), winners.get(TRUE_SIGMA)
     if setting is None or (flag is not None and flag.text == "1"):
         return
-    parts = setting.text.replace(",", " ").split()
     try:
-        falloff = float(parts[1]) / math.sqrt(2)
-    except (IndexError, ValueError):
+        cutoff, falloff = (float(part) for part in setting.text.replace(",", " ").split())
+    except ValueError:
         return
-    winners[RADIAL] = replace(setting, text=f"{parts[0]} {falloff:.4g}")
+    winners[RADIAL] = replace(setting, text=f"{cutoff:g} {falloff / math.sqrt(2):.4g}")
 
 
 def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:

@@ -27,7 +27,7 @@ from tomoline.surfaces._names import suggestion
 from tomoline.surfaces._settings import Origin
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.directive_table import EXCLUSIVE, declared
-from tomoline.surfaces.directives import BATCH_RANK, Source, resolve, resolve_sources
+from tomoline.surfaces.directives import BATCH_RANK, Source, resolve
 from tomoline.surfaces.templates import TemplatePlaces
 
 TOML_RANK = BATCH_RANK + 1
@@ -125,16 +125,20 @@ def gather(
 ) -> Parameters:
     """Return what `parameters` returns, with the faults in it instead of raising them."""
     result = Parameters()
-    given: list[Given] = []
-    if directives is not None or templates:
-        resolved = resolve(directives, steps, templates=templates, places=places)
-        given += _from_resolved(resolved.values, resolved.origins)
-        result.root, result.folder = resolved.root, resolved.folder
-        result.notices += resolved.notices
-        result.faults += resolved.faults
+    options: list[Given] = []
+    sources: list[Source] = []
+    faults: list[TomolineError] = []
+    for number, text in enumerate(settings):
+        _read_setting(text, SET_RANK + number, steps, options, sources, faults)
+    resolved = resolve(directives, steps, templates=templates, places=places, extra=sources)
+    result.root, result.folder = resolved.root, resolved.folder
+    result.notices += resolved.notices
+    result.faults += resolved.faults
+    given = list(_from_resolved(resolved.values, resolved.origins))
     if toml is not None:
         given += _read_toml(toml, steps, result.faults)
-    given += _read_settings(settings, steps, result)
+    given = sorted(given + options, key=lambda one: one.origin.rank)
+    result.faults += faults
     given = _keep_one_of_each_group(given, steps, result)
     _validate(given, steps, result)
     return result
@@ -238,35 +242,33 @@ def _toml_lines(text: str) -> dict[tuple[str, str], int]:
     return lines
 
 
-def _read_settings(
-    settings: Iterable[str], steps: Sequence[Step[Any]], result: Parameters
-) -> Iterator[Given]:
-    for number, text in enumerate(settings):
-        name, sign, value = (part.strip() for part in text.partition("="))
-        origin = Origin(SET_RANK + number, f"--set {text}")
-        parts = name.split(".")
-        if not sign or len(parts) < 2:
-            found = f"--set {text} is not of the form STEP.FIELD=VALUE."
-            result.faults.append(errors.parameters.BAD_OPTION.error("", found))
-        elif parts[0] in ("setupset", "comparam", "runtime"):
-            source = Source(origin, ((0, name, value),))
-            resolved = resolve_sources([source], steps)
-            result.notices += resolved.notices
-            result.faults += resolved.faults
-            result.root = resolved.root or result.root
-            result.folder = resolved.folder or result.folder
-            yield from _from_resolved(resolved.values, resolved.origins)
-        else:
-            info = _info(parts[0], ".".join(parts[1:]), steps, origin, result.faults)
-            if info is None:
-                continue
-            try:
-                converted = _option_value(value, info)
-            except ValueError as error:
-                found = f"{name} = {value or '(empty)'}: {error}."
-                result.faults.append(errors.parameters.BAD_VALUE.error(str(origin), found))
-                continue
-            yield Given(parts[0], info.name, converted, origin)
+def _read_setting(
+    text: str,
+    rank: int,
+    steps: Sequence[Step[Any]],
+    options: list[Given],
+    sources: list[Source],
+    faults: list[TomolineError],
+) -> None:
+    """Read one ``--set``: a parameter goes to `options`, a directive to `sources`."""
+    name, sign, value = (part.strip() for part in text.partition("="))
+    origin = Origin(rank, f"--set {text}")
+    parts = name.split(".")
+    if not sign or len(parts) < 2:
+        found = f"--set {text} is not of the form STEP.FIELD=VALUE."
+        faults.append(errors.parameters.BAD_OPTION.error("", found))
+        return
+    if parts[0] in ("setupset", "comparam", "runtime"):
+        sources.append(Source(origin, ((0, name, value),)))
+        return
+    info = _info(parts[0], ".".join(parts[1:]), steps, origin, faults)
+    if info is None:
+        return
+    try:
+        options.append(Given(parts[0], info.name, _option_value(value, info), origin))
+    except ValueError as error:
+        found = f"{name} = {value or '(empty)'}: {error}."
+        faults.append(errors.parameters.BAD_VALUE.error(str(origin), found))
 
 
 def _option_value(text: str, info: ParameterInfo) -> Any:
