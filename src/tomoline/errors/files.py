@@ -63,6 +63,27 @@ NOT_READABLE = ErrorKind(
     "Input files must be readable.",
     "Check the file's permissions and that the disk is healthy.",
 )
+METADATA_CUT_SHORT = ErrorKind(
+    "FILE-11",
+    "metadata file cut short",
+    "A metadata file should hold every key of every view.",
+    "What is there is used; copy the file again if views are missing.",
+    warning=True,
+)
+METADATA_OVERRIDDEN = ErrorKind(
+    "FILE-12",
+    "metadata file replaced by its override",
+    "An _override.mdoc replaces the .mdoc beside it.",
+    "Remove the _override.mdoc if the original should be used.",
+    warning=True,
+)
+METADATA_REPEATED = ErrorKind(
+    "FILE-13",
+    "metadata given twice",
+    "A key, or a view, should stand once in a metadata file.",
+    "The last one is used; correct the file if that is wrong.",
+    warning=True,
+)
 
 KINDS = (
     MISSING,
@@ -75,4 +96,7 @@ KINDS = (
     DISK_FULL,
     NOT_WRITABLE,
     NOT_READABLE,
+    METADATA_CUT_SHORT,
+    METADATA_OVERRIDDEN,
+    METADATA_REPEATED,
 )
