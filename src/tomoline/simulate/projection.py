@@ -146,8 +146,7 @@ def project_view(
             image, transform, inverse, centres, profiles.step_px, profiles.start, profiles.values
         )
     if len(specimen.blobs):
-        centres = np.ascontiguousarray(specimen.blobs[:, :3] @ turn[:2].T)
-        _add_blobs(image, transform, inverse, centres, *_marginals(specimen.blobs, turn, blur_px))
+        _add_blobs(image, *_marginals(specimen.blobs, turn, inverse, blur_px))
     if len(specimen.filaments):
         _add_filaments(
             image, transform, inverse, _projected_filaments(specimen.filaments, turn, blur_px)
@@ -155,15 +154,19 @@ def project_view(
     return image
 
 
-def _marginals(blobs: Floats, turn: Floats, blur_px: float) -> tuple[Floats, Floats]:
-    """Return covariances (blob, 3) as uu, uv, vv, and peaks (blob,) of the projected Gaussians."""
+def _marginals(
+    blobs: Floats, turn: Floats, inverse: Floats, blur_px: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the Gaussians on the raw view: centres (blob, 2), covariances xx xy yy, peaks."""
     xx, xy, xz, yy, yz, zz = blobs[:, 3:9].T
     covariance = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
     flat = turn[:2] @ covariance @ turn[:2].T + blur_px**2 * np.eye(2)
     # The integral over the plane is that over space, whatever the blur.
     mass = blobs[:, 9] * np.sqrt(2 * math.pi * np.linalg.det(covariance))
     peaks = mass / np.sqrt(np.linalg.det(flat))
-    return np.stack([flat[:, 0, 0], flat[:, 0, 1], flat[:, 1, 1]], axis=-1), peaks
+    raw = inverse[:, :2] @ flat @ inverse[:, :2].T
+    centres = blobs[:, :3] @ turn[:2].T @ inverse[:, :2].T + inverse[:, 2]
+    return centres, np.stack([raw[:, 0, 0], raw[:, 0, 1], raw[:, 1, 1]], axis=-1), peaks
 
 
 def _projected_filaments(filaments: Floats, turn: Floats, blur_px: float) -> Floats:
@@ -217,26 +220,30 @@ def _add_balls(image, transform, inverse, centres, steps, starts, values):  # ty
                     image[row, column] += (1 - share) * values[entry] + share * values[entry + 1]
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def _add_blobs(image, transform, inverse, centres, covariances, peaks):  # type: ignore[no-untyped-def]
+@njit(nogil=True, cache=True)
+def _add_blobs(image, centres, covariances, peaks):  # type: ignore[no-untyped-def]
     middle_x, middle_y = (image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2
     for blob in range(len(centres)):
-        u, v = centres[blob]
-        uu, uv, vv = covariances[blob]
-        reach_u, reach_v = _CUT * math.sqrt(uu), _CUT * math.sqrt(vv)
-        x0, x1, y0, y1 = _window(
-            inverse, image.shape, u - reach_u, u + reach_u, v - reach_v, v + reach_v
-        )
-        determinant = uu * vv - uv * uv
-        a, b, c = -vv / (2 * determinant), uv / determinant, -uu / (2 * determinant)
+        centre_x, centre_y = centres[blob, 0] + middle_x, centres[blob, 1] + middle_y
+        xx, xy, yy = covariances[blob]
+        reach_x, reach_y = _CUT * math.sqrt(xx), _CUT * math.sqrt(yy)
+        x0 = max(0, math.ceil(centre_x - reach_x))
+        x1 = min(image.shape[1], math.floor(centre_x + reach_x) + 1)
+        y0 = max(0, math.ceil(centre_y - reach_y))
+        y1 = min(image.shape[0], math.floor(centre_y + reach_y) + 1)
+        determinant = xx * yy - xy * xy
+        a, b, c = -yy / (2 * determinant), xy / determinant, -xx / (2 * determinant)
+        # Along a row the exponent is quadratic, so that the value changes from pixel to pixel by
+        # a factor which itself changes by a constant one: no exponential for each pixel.
+        growth = math.exp(2 * a)
         for row in range(y0, y1):
+            x, y = x0 - centre_x, row - centre_y
+            value = peaks[blob] * math.exp(a * x * x + b * x * y + c * y * y)
+            factor = math.exp(a * (2 * x + 1) + b * y)
             for column in range(x0, x1):
-                x, y = column - middle_x, row - middle_y
-                du = transform[0, 0] * x + transform[0, 1] * y + transform[0, 2] - u
-                dv = transform[1, 0] * x + transform[1, 1] * y + transform[1, 2] - v
-                image[row, column] += peaks[blob] * math.exp(
-                    a * du * du + b * du * dv + c * dv * dv
-                )
+                image[row, column] += value
+                value *= factor
+                factor *= growth
 
 
 @njit(nogil=True, cache=True, fastmath=True)
