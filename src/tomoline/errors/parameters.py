@@ -79,6 +79,13 @@ REPLACED = ErrorKind(
     "Nothing needs to be done if that is what you mean.",
     warning=True,
 )
+MEANINGLESS_LINE = ErrorKind(
+    "PARAM-14",
+    "line without a meaning",
+    "A line of a directive file is 'name = value'; a value does not go on in the next line.",
+    "Write the value behind its '=', or mark the line with '#' as a comment.",
+    warning=True,
+)
 NO_ADVICE = ErrorKind(
     "PARAM-13",
     "unknown code",
@@ -100,4 +107,5 @@ KINDS = (
     OPTION_NOT_ACTED_ON,
     REPLACED,
     NO_ADVICE,
+    MEANINGLESS_LINE,
 )

@@ -13,7 +13,13 @@ _RUNTIME = re.compile(r"runtime\.(?P<group>[^.]+)\.(?P<axis>any|a|b)\.(?P<name>[
 _COPYARG_B = re.compile(r"setupset\.copyarg\.b(?P<name>[A-Za-z]+)")
 
 BATCH_RANK = 3
-"""Precedence of the batch file, above the three kinds of templates."""
+"""Precedence of the first batch file, above the three kinds of templates."""
+
+TOML_RANK = 1000
+"""Precedence of the first TOML file."""
+
+SET_RANK = 2000
+"""Precedence of the first parameter on the command line."""
 
 LENGTH_AND_OVERLAP = "comparam.xcorr_pt.tiltxcorr.LengthAndOverlap"
 _PIECES = (
@@ -136,5 +142,5 @@ def effective(settings: Iterable[Setting]) -> dict[str, Setting]:
 
 
 def _precedence(setting: Setting) -> tuple[bool, bool, int, int]:
-    above_files = setting.origin.rank > BATCH_RANK
+    above_files = setting.origin.rank >= SET_RANK
     return (above_files, setting.axis == "a", setting.origin.rank, setting.origin.line)

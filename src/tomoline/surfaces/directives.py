@@ -15,6 +15,7 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
+from tomoline.files import adoc
 from tomoline.steps import Step
 from tomoline.surfaces import templates as template_files
 from tomoline.surfaces._names import nearest, suggestion
@@ -23,7 +24,15 @@ from tomoline.surfaces._values import convert, directive_value, same
 from tomoline.surfaces.directive_table import EXCLUSIVE, Directive, directive_table
 from tomoline.surfaces.templates import TemplatePlaces
 
-__all__ = ["BATCH_RANK", "Origin", "Resolved", "Setting", "Source", "resolve", "resolve_sources"]
+__all__ = [
+    "BATCH_RANK",
+    "Origin",
+    "Resolved",
+    "Setting",
+    "Source",
+    "resolve_files",
+    "resolve_sources",
+]
 
 RADIAL = "comparam.tilt.tilt.RADIAL"
 TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
@@ -31,10 +40,11 @@ TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
 
 @dataclass(frozen=True)
 class Source:
-    """A file's directives: line number, key and value of each."""
+    """A file's directives: line number, key and value of each; and lines that mean nothing."""
 
     origin: Origin
     entries: tuple[tuple[int, str, str], ...]
+    ignored: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass
@@ -66,20 +76,20 @@ class Resolved:
     faults: list[TomolineError] = field(default_factory=list)
 
 
-def resolve(
-    batch: Path | None,
+def resolve_files(
+    batches: Sequence[Path],
     steps: Sequence[Step[Any]],
     *,
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
     extra: Sequence[Source] = (),
 ) -> Resolved:
-    """Read a batch file and its templates, and return what they say.
+    """Read batch files and their templates, and return what they say.
 
     Parameters
     ----------
-    batch : Path or None
-        Batch directive file.
+    batches : sequence of Path
+        Batch directive files; later ones go before earlier ones.
     steps : sequence of Step
         The steps whose parameters are set.
     templates : mapping, optional
@@ -90,54 +100,73 @@ def resolve(
         Directives from elsewhere, such as the command line.
     """
     table = directive_table(steps)
-    where = TemplatePlaces.of_imod() if places is None else places
-    faults: list[TomolineError] = []
-    sources = list(extra)
-    named: dict[str, Setting] = {}
-    if batch is not None:
-        origin = Origin(BATCH_RANK, "batch file", str(batch))
-        if source := _read(batch, origin, faults):
+    reading = Resolved()
+    sources = []
+    for number, path in enumerate(batches):
+        if source := _read(path, Origin(BATCH_RANK + number, "batch file", str(path)), reading):
             sources.append(source)
-            named = effective(settings_of(source.entries, origin, table))
+    named = effective(
+        one for source in sources for one in settings_of(source.entries, source.origin, table)
+    )
     for rank, kind in enumerate(template_files.KINDS):
-        setting = named.get(f"setupset.{kind}Template")
         try:
-            if templates and kind in templates:
-                path = templates[kind]
-            elif setting is not None and setting.text and batch is not None:
-                path = template_files.find_template(
-                    setting.text, kind, where, beside=batch.parent, where=str(setting.origin)
-                )
-            else:
-                continue
+            path_or_none = (templates or {}).get(kind) or _named_template(
+                named.get(f"setupset.{kind}Template"),
+                kind,
+                TemplatePlaces.of_imod() if places is None else places,
+            )
         except TomolineError as fault:
-            faults.append(fault)
+            reading.faults.append(fault)
             continue
-        if source := _read(path, Origin(rank, f"{kind} template", str(path)), faults):
-            sources.append(source)
-    resolved = resolve_sources(sources, steps)
-    resolved.faults[:0] = faults
+        if path_or_none is not None:
+            origin = Origin(rank, f"{kind} template", str(path_or_none))
+            if source := _read(path_or_none, origin, reading):
+                sources.append(source)
+    resolved = resolve_sources([*sources, *extra], steps)
+    resolved.faults[:0] = reading.faults
     return resolved
 
 
-def _read(path: Path, origin: Origin, faults: list[TomolineError]) -> Source | None:
-    from tomoline.surfaces._adoc import read_entries
-
-    try:
-        return Source(origin, tuple(read_entries(path)))
-    except TomolineError as fault:
-        faults.append(fault)
+def _named_template(setting: Setting | None, kind: str, places: TemplatePlaces) -> Path | None:
+    if setting is None or not setting.text:
         return None
+    beside = Path(setting.origin.file).parent
+    return template_files.find_template(
+        setting.text, kind, places, beside=beside, where=str(setting.origin)
+    )
+
+
+def _read(path: Path, origin: Origin, resolved: Resolved) -> Source | None:
+    try:
+        content = adoc.read(path)
+    except TomolineError as fault:
+        resolved.faults.append(fault)
+        return None
+    return source_of(content, origin)
+
+
+def source_of(content: adoc.Adoc, origin: Origin) -> Source:
+    """Return what an autodoc file says as a source of directives; it has no sections."""
+    meaningless = content.ignored + tuple(
+        (section.line, f"[{section.kind} = {section.name}]") for section in content.sections
+    )
+    entries = (*content.entries, *(one for part in content.sections for one in part.entries))
+    return Source(
+        origin,
+        tuple((entry.line, entry.key, entry.value) for entry in entries),
+        tuple(sorted(meaningless)),
+    )
 
 
 def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Resolved:
-    """Return what the directives of several files say together; see `resolve`."""
+    """Return what the directives of several files say together; see `resolve_files`."""
     table = directive_table(steps)
     resolved = Resolved()
     known: list[Setting] = []
     for source in sorted(sources, key=lambda source: source.origin):
         settings = settings_of(source.entries, source.origin, table)
         _note_repeated(settings, resolved)
+        _note_ignored(source, resolved)
         known += [setting for setting in settings if _check_name(setting, table, resolved)]
     winners = effective(known)
     resolved.settings = winners
@@ -160,6 +189,14 @@ def _note_repeated(settings: Sequence[Setting], resolved: Resolved) -> None:
                     f"{other.origin.line}, {other.text or 'empty'}.",
                 )
             )
+
+
+def _note_ignored(source: Source, resolved: Resolved) -> None:
+    for line, text in source.ignored:
+        where = str(replace(source.origin, line=line))
+        resolved.notices.append(
+            errors.parameters.MEANINGLESS_LINE.notice(where, f"{text[:60]!r} means nothing here.")
+        )
 
 
 def _check_name(setting: Setting, table: Mapping[str, Directive], resolved: Resolved) -> bool:

@@ -10,28 +10,27 @@ Precedence rises from the steps' defaults over templates, batch directive file a
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.files import toml as toml_files
 from tomoline.params import ParameterInfo, StepParams, describe
 from tomoline.steps import Step
 from tomoline.surfaces._names import suggestion
-from tomoline.surfaces._settings import Origin
+from tomoline.surfaces._settings import SET_RANK, TOML_RANK, Origin, Setting
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.directive_table import EXCLUSIVE, declared
-from tomoline.surfaces.directives import BATCH_RANK, Source, resolve
+from tomoline.surfaces.directives import Source, resolve_files
 from tomoline.surfaces.templates import TemplatePlaces
 
-TOML_RANK = BATCH_RANK + 1
-SET_RANK = BATCH_RANK + 2
+if TYPE_CHECKING:
+    from tomoline.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,17 @@ class Given:
 
 
 @dataclass
-class Parameters:
+class Resolution:
     """The parameters of all steps of a recipe.
 
     Attributes
     ----------
-    steps : dict
+    parameters : dict
         Validated parameters by name of the step; complete only without faults.
     origins : dict
         Where each value that differs from the default was given, by step and field.
+    directives : dict
+        The directives that hold, by name.
     root : str or None
         Root name of the data set, where a directive tells it.
     folder : Path or None
@@ -62,37 +63,39 @@ class Parameters:
         What to tell the user.
     """
 
-    steps: dict[str, StepParams] = field(default_factory=dict)
+    parameters: dict[str, StepParams] = field(default_factory=dict)
     origins: dict[str, dict[str, Origin]] = field(default_factory=dict)
+    directives: dict[str, Setting] = field(default_factory=dict)
     root: str | None = None
     folder: Path | None = None
     notices: list[Notice] = field(default_factory=list)
     faults: list[TomolineError] = field(default_factory=list)
 
 
-def parameters(
-    steps: Sequence[Step[Any]],
+def resolve(
+    recipe: Recipe,
     *,
-    directives: Path | None = None,
-    toml: Path | None = None,
+    directives: Sequence[Path] = (),
+    toml: Sequence[Path] = (),
     settings: Sequence[str] = (),
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
-) -> Parameters:
-    """Return the parameters of `steps`.
+) -> Resolution:
+    """Return the parameters of a recipe's steps.
 
     Parameters
     ----------
-    steps : sequence of Step
-        The steps of the recipe.
-    directives : Path, optional
-        Batch directive file of IMOD; the templates that it names are read as well.
-    toml : Path, optional
-        File with a table for each step, ``[reconstruct]`` with ``thickness_px = 300``.
+    recipe : Recipe
+        Whose steps' parameters are wanted.
+    directives : sequence of Path
+        Batch directive files of IMOD; the templates that they name are read as well. Of several
+        files, here and below, later ones go before earlier ones.
+    toml : sequence of Path
+        Files with a table for each step, ``[reconstruct]`` with ``thickness_px = 300``.
     settings : sequence of str
         ``STEP.FIELD=VALUE``, or ``DIRECTIVE=VALUE``, as from ``--set``.
     templates : mapping, optional
-        Templates by kind, in place of those that the batch file names.
+        Templates by kind, in place of those that the batch files name.
     places : TemplatePlaces, optional
         Where templates lie; IMOD's places if left out.
 
@@ -102,7 +105,7 @@ def parameters(
         With all that is wrong in all of them.
     """
     found = gather(
-        steps,
+        recipe.steps,
         directives=directives,
         toml=toml,
         settings=settings,
@@ -117,26 +120,27 @@ def parameters(
 def gather(
     steps: Sequence[Step[Any]],
     *,
-    directives: Path | None = None,
-    toml: Path | None = None,
+    directives: Sequence[Path] = (),
+    toml: Sequence[Path] = (),
     settings: Sequence[str] = (),
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
-) -> Parameters:
-    """Return what `parameters` returns, with the faults in it instead of raising them."""
-    result = Parameters()
+) -> Resolution:
+    """Return what `resolve` returns, with the faults in it instead of raising them."""
+    result = Resolution()
     options: list[Given] = []
     sources: list[Source] = []
     faults: list[TomolineError] = []
     for number, text in enumerate(settings):
         _read_setting(text, SET_RANK + number, steps, options, sources, faults)
-    resolved = resolve(directives, steps, templates=templates, places=places, extra=sources)
+    resolved = resolve_files(directives, steps, templates=templates, places=places, extra=sources)
+    result.directives = resolved.settings
     result.root, result.folder = resolved.root, resolved.folder
     result.notices += resolved.notices
     result.faults += resolved.faults
     given = list(_from_resolved(resolved.values, resolved.origins))
-    if toml is not None:
-        given += _read_toml(toml, steps, result.faults)
+    for number, path in enumerate(toml):
+        given += _read_toml(path, TOML_RANK + number, steps, result.faults)
     given = sorted(given + options, key=lambda one: one.origin.rank)
     result.faults += faults
     given = _keep_one_of_each_group(given, steps, result)
@@ -177,69 +181,27 @@ def _info(
 
 
 def _read_toml(
-    path: Path, steps: Sequence[Step[Any]], faults: list[TomolineError]
+    path: Path, rank: int, steps: Sequence[Step[Any]], faults: list[TomolineError]
 ) -> Iterator[Given]:
     try:
-        text = _text(path)
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        faults.append(
-            errors.files.BAD_TEXT.error(
-                path, f"{error}.", remedy="Correct that line; see https://toml.io for the format."
-            )
-        )
-        return
+        file = toml_files.read(path)
     except TomolineError as fault:
         faults.append(fault)
         return
-    lines = _toml_lines(text)
-    for step, table in content.items():
-        origin = Origin(TOML_RANK, "parameter file", str(path), lines.get((step, ""), 0))
-        if not isinstance(table, dict):
-            found = (
-                f"{step} stands outside the table of a step, such as [{steps[0].name}]."
-                if (steps)
-                else f"{step} stands outside the table of a step."
-            )
-            faults.append(errors.parameters.UNKNOWN_PARAMETER.error(str(origin), found))
-            continue
-        if step not in {one.name for one in steps}:
+    names = {step.name for step in steps}
+    for step, table in file.content.items():
+        origin = Origin(rank, "parameter file", str(path), file.lines.get((step, ""), 0))
+        if step not in names:
             _info(step, "", steps, origin, faults)
-            continue
-        for name, value in table.items():
-            line = lines.get((step, name), origin.line)
-            origin_of_field = Origin(TOML_RANK, "parameter file", str(path), line)
-            info = _info(step, name, steps, origin_of_field, faults)
-            if info is not None:
-                yield Given(step, name, value, origin_of_field)
-
-
-def _text(path: Path) -> str:
-    if path.is_dir():
-        raise errors.files.NOT_A_FILE.error(path, "this is a folder.")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise errors.files.MISSING.error(path, "there is no such file.") from None
-    except UnicodeDecodeError as error:
-        raise errors.files.BAD_TEXT.error(path, "this is not UTF-8 text.") from error
-    except (OSError, ValueError) as error:
-        raise errors.files.NOT_READABLE.error(path, f"{error}.") from error
-
-
-def _toml_lines(text: str) -> dict[tuple[str, str], int]:
-    """Return the line of each table and key, as far as they are written plainly."""
-    lines: dict[tuple[str, str], int] = {}
-    table = ""
-    for number, line in enumerate(text.split("\n"), start=1):
-        if match := re.match(r"\s*\[\s*([\w-]+)\s*\]", line):
-            table = match[1]
-            lines.setdefault((table, ""), number)
-        elif match := re.match(r"\s*([\w-]+)\s*=", line):
-            lines.setdefault((table, match[1]) if table else (match[1], ""), number)
-        elif match := re.match(r"\s*([\w-]+)\.([\w-]+)\s*=", line):
-            lines.setdefault((match[1], match[2]), number)
-    return lines
+        elif not isinstance(table, dict):
+            found = f"{step} is a step; its parameters stand in a table [{step}]."
+            faults.append(errors.parameters.UNKNOWN_PARAMETER.error(str(origin), found))
+        else:
+            for name, value in table.items():
+                line = file.lines.get((step, name), origin.line)
+                here = replace(origin, line=line)
+                if _info(step, name, steps, here, faults) is not None:
+                    yield Given(step, name, value, here)
 
 
 def _read_setting(
@@ -281,7 +243,7 @@ def _option_value(text: str, info: ParameterInfo) -> Any:
 
 
 def _keep_one_of_each_group(
-    given: list[Given], steps: Sequence[Step[Any]], result: Parameters
+    given: list[Given], steps: Sequence[Step[Any]], result: Resolution
 ) -> list[Given]:
     """Drop a value that a later source replaces by one that excludes it; refuse both in one."""
     latest: dict[tuple[str, str], Given] = {}
@@ -295,7 +257,7 @@ def _keep_one_of_each_group(
         present = [latest[key] for key in keys if key in latest and latest[key].value is not None]
         highest = max((one.origin.rank for one in present), default=0)
         holding = [one for one in present if one.origin.rank == highest]
-        if len(holding) > 1 and highest > BATCH_RANK:
+        if len(holding) > 1 and highest >= TOML_RANK:
             names = " and ".join(f"{one.step}.{one.field}" for one in holding)
             result.faults.append(
                 errors.parameters.CONFLICT.error(str(holding[1].origin), f"{names} are both given.")
@@ -311,7 +273,7 @@ def _keep_one_of_each_group(
     return list(latest.values())
 
 
-def _validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Parameters) -> None:
+def _validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Resolution) -> None:
     by_step: dict[str, dict[str, Given]] = {}
     for one in given:
         by_step.setdefault(one.step, {})[one.field] = one
@@ -319,7 +281,7 @@ def _validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Parame
         fields = by_step.get(step.name, {})
         result.origins[step.name] = {name: one.origin for name, one in fields.items()}
         try:
-            result.steps[step.name] = step.validate(
+            result.parameters[step.name] = step.validate(
                 {name: one.value for name, one in fields.items()}
             )
         except ValidationError as error:

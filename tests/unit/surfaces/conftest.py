@@ -1,5 +1,6 @@
 """Two small steps that stand for the real ones, with every kind of parameter."""
 
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -63,3 +64,8 @@ def _step(name: str, number: float, params: type[StepParams]) -> Step[Any]:
 @pytest.fixture(scope="session")
 def steps() -> tuple[Step[Any], ...]:
     return (_step("track", 5, TrackParams), _step("reconstruct", 14, TiltParams))
+
+
+@pytest.fixture(scope="session")
+def recipe(steps: tuple[Step[Any], ...]) -> Any:
+    return SimpleNamespace(name="test", steps=steps)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tomoline.surfaces._adoc import parse_entries
+from tomoline.files import adoc
 from tomoline.surfaces._settings import Origin
 from tomoline.surfaces.directive_table import EXCLUSIVE, directive_table
-from tomoline.surfaces.directives import BATCH_RANK, Source, resolve, resolve_sources
+from tomoline.surfaces.directives import BATCH_RANK, resolve_files, resolve_sources, source_of
 from tomoline.surfaces.templates import TemplatePlaces
 
 LAYERS = ("scope template", "system template", "user template", "batch file")
@@ -17,7 +17,7 @@ THICKNESS = "comparam.tilt.tilt.THICKNESS"
 
 
 def source(text, rank=BATCH_RANK):
-    return Source(Origin(rank, LAYERS[rank], "x.adoc"), tuple(parse_entries(text)))
+    return source_of(adoc.parse(text.split("\n")), Origin(rank, LAYERS[rank], "x.adoc"))
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_templates_are_found_where_imod_has_them(tmp_path, steps):
         "setupset.userTemplate=/elsewhere/me.adoc\nsetupset.copyarg.name=ts\n"
     )
     places = TemplatePlaces.of_imod({"IMOD_CALIB_DIR": str(calib), "IMOD_DIR": str(imod)}, home)
-    resolved = resolve(batch, steps, places=places)
+    resolved = resolve_files([batch], steps, places=places)
     assert resolved.faults == []
     assert resolved.root == "ts"
     assert resolved.values == {
@@ -259,7 +259,7 @@ def test_missing_template_is_told_with_the_nearest(tmp_path, steps):
     (folder / "krios1.adoc").write_text("")
     batch = tmp_path / "batch.adoc"
     batch.write_text("setupset.scopeTemplate=krios.adoc\n")
-    [fault] = resolve(batch, steps, places=TemplatePlaces(scope=(folder,))).faults
+    [fault] = resolve_files([batch], steps, places=TemplatePlaces(scope=(folder,))).faults
     assert fault.code == "FILE-01"
     assert "krios1.adoc?" in fault.found
 
@@ -271,6 +271,6 @@ def test_unreadable_batch_files(tmp_path, steps, content):
         path.mkdir()
     else:
         path.write_bytes(content)
-    [fault] = resolve(path, steps).faults
+    [fault] = resolve_files([path], steps).faults
     assert fault.code in ("FILE-02", "FILE-06")
-    assert resolve(Path("/nonexistent/x.adoc"), steps).faults[0].code == "FILE-01"
+    assert resolve_files([Path("/nonexistent/x.adoc")], steps).faults[0].code == "FILE-01"

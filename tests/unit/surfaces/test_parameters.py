@@ -3,7 +3,7 @@
 import pytest
 
 from tomoline.errors import Faults
-from tomoline.surfaces.parameters import gather, parameters
+from tomoline.surfaces.parameters import gather, resolve
 
 
 @pytest.fixture
@@ -16,17 +16,19 @@ def write(tmp_path):
     return inner
 
 
-def test_precedence(steps, write):
+def test_precedence(recipe, write):
     adoc = write(
         "b.adoc",
         "comparam.tilt.tilt.THICKNESS=100\ncomparam.tilt.tilt.LOG=\n"
         "comparam.track.beadtrack.RoundsOfTracking=4\n",
     )
     toml = write("p.toml", "[reconstruct]\nthickness_px = 200\nlabel = 'x'\n[track]\nrounds = 6\n")
-    found = parameters(steps, directives=adoc, toml=toml, settings=["reconstruct.thickness_px=300"])
-    reconstruct = found.steps["reconstruct"].model_dump()
+    found = resolve(
+        recipe, directives=[adoc], toml=[toml], settings=["reconstruct.thickness_px=300"]
+    )
+    reconstruct = found.parameters["reconstruct"].model_dump()
     assert (reconstruct["thickness_px"], reconstruct["log_base"]) == (300, None)
-    assert found.steps["track"].model_dump()["rounds"] == 6
+    assert found.parameters["track"].model_dump()["rounds"] == 6
     origins = {name: str(origin) for name, origin in found.origins["reconstruct"].items()}
     assert origins == {
         "thickness_px": "--set reconstruct.thickness_px=300",
@@ -35,10 +37,10 @@ def test_precedence(steps, write):
     }
 
 
-def test_exclusive_parameters_of_a_lower_source_give_way(steps, write):
+def test_exclusive_parameters_of_a_lower_source_give_way(recipe, write):
     adoc = write("b.adoc", "comparam.tilt.tilt.THICKNESS=100\n")
-    found = parameters(steps, directives=adoc, settings=["reconstruct.binned_thickness_px=40"])
-    assert found.steps["reconstruct"].model_dump()["thickness_px"] is None
+    found = resolve(recipe, directives=[adoc], settings=["reconstruct.binned_thickness_px=40"])
+    assert found.parameters["reconstruct"].model_dump()["thickness_px"] is None
     assert [notice.code for notice in found.notices] == ["PARAM-12"]
 
 
@@ -56,9 +58,9 @@ def test_exclusive_parameters_of_a_lower_source_give_way(steps, write):
         ("comparam.tilt.tilt.THICKNESS=77", "reconstruct", "thickness_px", 77),
     ],
 )
-def test_settings(steps, setting, step, field, value):
-    found = parameters(steps, settings=[setting])
-    assert found.steps[step].model_dump()[field] == value
+def test_settings(recipe, setting, step, field, value):
+    found = resolve(recipe, settings=[setting])
+    assert found.parameters[step].model_dump()[field] == value
 
 
 @pytest.mark.parametrize(
@@ -96,16 +98,16 @@ def test_faults(steps, setting, code, words):
 )
 def test_toml_faults_name_the_line(steps, write, text, code, line):
     path = write("p.toml", text)
-    [fault] = gather(steps, toml=path).faults
+    [fault] = gather(steps, toml=[path]).faults
     assert fault.code == code
     assert fault.where == (f"{path}:{line}" if line else str(path))
 
 
-def test_all_faults_are_raised_at_once(steps, write):
+def test_all_faults_are_raised_at_once(recipe, write):
     adoc = write("b.adoc", "comparam.tilt.tilt.THICKNES=100\n")
     toml = write("p.toml", "[reconstruct]\nthickness_px = -1\nfoo = 1\n")
     with pytest.raises(Faults) as caught:
-        parameters(steps, directives=adoc, toml=toml, settings=["track.rounds=99"])
+        resolve(recipe, directives=[adoc], toml=[toml], settings=["track.rounds=99"])
     assert [fault.code for fault in caught.value.faults] == [
         "PARAM-01",
         "PARAM-03",
