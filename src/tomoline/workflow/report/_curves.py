@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tomoline.errors import TomolineError
 from tomoline.geometry import Floats, axis_of_transform
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import BLUE, GREEN, ORANGE, RED, Series, chart, number
@@ -107,13 +108,14 @@ def _rotation(source: Source) -> str:
 
 
 def _tilts(source: Source) -> str:
-    path = source.path("tilt_angles")
-    views = source.acquisition
+    from tomoline.files.angles import read
+
+    path, views = source.path("tilt_angles"), source.acquisition
     if path is None or views is None:
         return ""
     try:
-        solved = np.array([float(word) for word in path.read_text(encoding="utf-8").split()])
-    except (OSError, ValueError):
+        solved = read(path)
+    except TomolineError:
         return ""
     if len(solved) != views.count:
         return ""

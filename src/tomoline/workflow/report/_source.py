@@ -17,6 +17,8 @@ from tomoline.geometry import Floats, compose, invert
 from tomoline.steps.acquisition import Acquisition
 from tomoline.steps.artifacts import ARTIFACTS
 
+_WRITER = {"prealigned_stack": "prealign", "aligned_stack": "aligned_stack"}
+
 
 class Source:
     """The record of a data set and its artifacts; whatever is missing is None.
@@ -152,7 +154,10 @@ class Source:
         return known or self.pixel_nm("fixed_stack") or self.pixel_nm("raw_stack")
 
     def binning(self, artifact: str) -> float:
-        """Return how many raw pixels a pixel of a stack or volume is wide."""
+        """Return how many raw pixels a pixel of a stack is wide."""
+        told = self.number(_WRITER.get(artifact, ""), "binning")
+        if told is not None and told > 0:
+            return told
         size = self.pixel_nm(artifact)
         if size is None or not self.pixel_size_nm:
             return 1.0

@@ -72,15 +72,14 @@ def _residuals(source: Source, points: Floats, middle: Floats, binning: float) -
         table = read(path)
     except TomolineError:
         return found
-    places = (table.points[:, :2] - middle) * binning
-    views = np.rint(table.points[:, 2]).astype(int)
-    for view in np.unique(views):
+    places = (table.points_px - middle) * binning
+    for view in np.unique(table.view):
         if not 0 <= view < points.shape[1]:
             continue
-        rows = np.flatnonzero(views == view)
+        rows = np.flatnonzero(table.view == view)
         for track in np.flatnonzero(np.isfinite(points[:, view, 0])):
             away = np.hypot(*(places[rows] - points[track, view]).T)
             nearest = int(np.argmin(away))
             if away[nearest] < 1.5 * binning:
-                found[track, view] = table.residuals[rows[nearest]] * binning
+                found[track, view] = table.vectors_px[rows[nearest]] * binning
     return found
