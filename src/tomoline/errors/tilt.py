@@ -140,6 +140,86 @@ VIEWS_DO_NOT_MATCH = ErrorKind(
     "Run again from the step that writes the named file.",
 )
 
+TOO_FEW_TRACKS = ErrorKind(
+    "ALIGN-01",
+    "too few tracks to align with",
+    "A fine alignment needs at least three beads or patches, each seen in three views.",
+    "Track patches (track.method=patches), or align by correlation alone (track.method=none).",
+    step="align",
+)
+NO_SOLUTION = ErrorKind(
+    "ALIGN-02",
+    "fine alignment failed",
+    "The solved angles, scales and shifts must be finite and near their nominal values.",
+    "Look at the tracks over the prealigned stack; solve for less (align.rotation=one, "
+    "align.magnification=fixed), or track again.",
+    step="align",
+)
+RESTRICTED = ErrorKind(
+    "ALIGN-03",
+    "fewer variables than asked for",
+    "There must be enough measurements for the variables of the alignment.",
+    "Nothing to do; track more beads for an alignment with all variables.",
+    step="align",
+    warning=True,
+)
+FALLBACK = ErrorKind(
+    "ALIGN-04",
+    "alignment solved in a simpler way",
+    "The alignment that was asked for should come to a plausible end.",
+    "Look at the residuals; points far off may need another tracking.",
+    step="align",
+    warning=True,
+)
+VIEW_WITHOUT_POINTS = ErrorKind(
+    "ALIGN-05",
+    "view aligned without points of its own",
+    "Every view that takes part should hold tracked points.",
+    "It lies as its neighbours and the coarse alignment say; exclude it if it looks wrong.",
+    step="align",
+    warning=True,
+)
+HIGH_RESIDUAL = ErrorKind(
+    "ALIGN-06",
+    "alignment does not predict well",
+    "Points left out of the fit should be predicted to a pixel or two.",
+    "Look at the views with high residuals; exclude bad views, or try the other way of tracking.",
+    step="align",
+    warning=True,
+)
+AXIS_MOVED = ErrorKind(
+    "ALIGN-07",
+    "tilt axis solved far from where it was thought",
+    "The solved tilt axis angle should be near the one that tracking started from.",
+    "Set setup.tilt_axis_deg to the solved angle and run again from coarse_align.",
+    step="align",
+    warning=True,
+)
+NOT_LEVELLED = ErrorKind(
+    "ALIGN-08",
+    "tilt offset not used",
+    "The points must tell how the specimen lies, and it must be inclined by a few degrees at most.",
+    "Set align.angle_offset_deg if the tomogram is not level.",
+    step="align",
+    warning=True,
+)
+BAD_TRACK_VIEW = ErrorKind(
+    "ALIGN-09",
+    "view with high residuals",
+    "No view should fit much worse than the others.",
+    "Look at it in the aligned stack; exclude it (setup.exclude_views) if it shows little.",
+    step="align",
+    warning=True,
+)
+NOT_POSITIONED = ErrorKind(
+    "POS-01",
+    "specimen not found in the tomogram",
+    "The specimen must stand out from its surroundings to tell its place and thickness.",
+    "The tomogram is placed by the alignment alone; give reconstruct.thickness_px if it is cut.",
+    step="position",
+    warning=True,
+)
+
 KINDS = (
     ANGLES_DO_NOT_MATCH,
     NO_ANGLES,
@@ -159,4 +239,14 @@ KINDS = (
     AXIS_LOOKS_WRONG,
     AXIS_UNSURE,
     VIEWS_DO_NOT_MATCH,
+    TOO_FEW_TRACKS,
+    NO_SOLUTION,
+    RESTRICTED,
+    FALLBACK,
+    VIEW_WITHOUT_POINTS,
+    HIGH_RESIDUAL,
+    AXIS_MOVED,
+    NOT_LEVELLED,
+    BAD_TRACK_VIEW,
+    NOT_POSITIONED,
 )

@@ -147,7 +147,7 @@ def _fit(points: Floats, label: NDArray[np.int_]) -> _Plane:
             break
         weights = new if new.sum() > design.shape[1] else weights
     residuals = z - design @ solution
-    covariance: Floats = np.linalg.inv(normal) * scatter**2
+    covariance = np.asarray(np.linalg.inv(normal) * scatter**2, dtype=np.float64)
     return _Plane(solution[:2], solution[2:], label, weights, residuals, scatter, covariance)
 
 
