@@ -24,6 +24,8 @@ from tomoline.simulate.tilt import simulate_tilt
 
 COMMAND = [sys.executable, "-c", "from tomoline.cli.main import main; main()"]
 
+GOLD = ("--set", "setup.gold_diameter_nm=10")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -86,8 +88,7 @@ def _measure(name: str, case: Case, folder: Path, repeat: int) -> None:
         shutil.rmtree(results, ignore_errors=True)
         begin = time.perf_counter()
         process = subprocess.Popen(
-            [*COMMAND, "run", str(stack), "--set", "setup.gold_diameter_nm=10", *case.options]
-            + ["--deliver", str(results)],
+            [*COMMAND, "run", str(stack), *GOLD, *case.options, "--deliver", str(results)],
             stderr=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(process.pid, 0)

@@ -41,7 +41,7 @@ def companions(source: Path) -> dict[str, Path]:
             found[kind] = path
     description = mdoc.find_for(source)
     if description is not None:
-        found["mdoc"] = description
+        found["mdoc"] = description.path
     return found
 
 

@@ -85,7 +85,9 @@ def read_recording(source: Path, context: StepContext) -> Recording:
         try:
             document = mdoc_files.read(beside["mdoc"])
             views = tuple(mdoc_files.views(document))
-            axis, pixel = document.tilt_axis_deg, document.pixel_size_nm
+            axis, pixel = mdoc_files.tilt_axis_deg(document), document.pixel_size_nm
+            for notice in document.notices:
+                context.warn(notice)
         except errors.TomolineError as error:
             context.warn(errors.tilt.BAD_MDOC.notice(beside["mdoc"], error.found))
     return Recording(source, stack, beside.get("rawtlt"), views, axis, pixel)
@@ -142,7 +144,8 @@ def choose_angles(
     candidates: list[tuple[str, NDArray[np.float64]]] = []
     if params.first_and_increment_deg is not None:
         first, increment = params.first_and_increment_deg
-        candidates.append(("first and increment", first + increment * np.arange(count)))
+        regular: NDArray[np.float64] = first + increment * np.arange(count, dtype=np.float64)
+        candidates.append(("first and increment", regular))
     if params.use_rawtlt and recording.rawtlt is not None:
         candidates.append((recording.rawtlt.name, angle_files.read(recording.rawtlt)))
     if params.extract_angles:
@@ -155,6 +158,13 @@ def choose_angles(
     if not candidates:
         raise errors.tilt.NO_ANGLES.error(
             recording.path, "there is no .rawtlt, .mdoc or header with tilt angles."
+        )
+    if candidates[0][0] == "mdoc" and len(candidates[0][1]) != count and len(candidates) > 1:
+        number = len(candidates.pop(0)[1])
+        context.warn(
+            errors.tilt.BAD_MDOC.notice(
+                recording.path, f"the .mdoc describes {number} views, the stack has {count}."
+            )
         )
     source, angles = candidates[0]
     if len(angles) != count:
@@ -193,18 +203,17 @@ def doses_of(
     views = recording.mdoc_views
     if len(views) != count:
         views = ()
-    times = [view.acquired for view in views]
+    told = [view.order for view in views if view.order is not None]
     order: list[int] | None = None
-    if views and all(time is not None for time in times) and len(set(times)) == count:
-        ranks = np.argsort(np.argsort(np.array([time.timestamp() for time in times if time])))
-        order = [int(rank) + 1 for rank in ranks]
+    if told and len(told) == count:
+        order = [place + 1 for place in told]
     elif params.dose_symmetric:
         order = _ranks(np.abs(angles_deg - angles_deg[np.argmin(np.abs(angles_deg))]))
     elif params.bidirectional_start_deg is not None:
         away = angles_deg - params.bidirectional_start_deg
         first_side = away >= 0 if angles_deg[-1] >= angles_deg[0] else away <= 0
         order = _ranks(np.where(first_side, np.abs(away), np.abs(away) + 1e3))
-    doses: list[float | None] = [view.dose_e_per_a2 for view in views] or [None] * count
+    doses: list[float | None] = [view.exposure_dose_e_per_a2 for view in views] or [None] * count
     doses = [params.dose_per_view_e_per_a2 if not dose else dose for dose in doses]
     priors: list[float | None] = [view.prior_dose_e_per_a2 for view in views] or [None] * count
     if order is not None and all(dose is not None for dose in doses):

@@ -81,7 +81,6 @@ def show(data_set: DataSet, record: Record, step_names: list[str]) -> Shown:
     elif "running" in states.values():
         state = "running"
     return Shown(
-        schema=SHOW_SCHEMA,
         tomoline=record.tomoline,
         root=record.root,
         recipe=record.recipe,
