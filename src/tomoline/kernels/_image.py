@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-_Pixel = TypeVar("_Pixel", bound=np.generic)
 
 
 @njit(nogil=True, cache=True)
-def bin_mean(image: NDArray[_Pixel], factor: int) -> Image:
+def bin_mean(image: NDArray[Any], factor: int) -> Image:
     """Average blocks of `factor` x `factor` pixels; the remainder is cut off on both sides alike.
 
     Parameters
@@ -143,8 +142,8 @@ def level(image: Image, radius: int, clip: float = 3.0) -> Image:
     variance = _box_sums(values * values, radius) / count - mean * mean
     floor = 0.1 * float(np.median(variance)) + 1e-12 * max(1.0, abs(high - low)) ** 2
     scale = 1.0 / np.sqrt(np.maximum(variance, floor))
-    levelled = (image - middle - mean) * scale * valid
-    return np.clip(levelled, -clip, clip).astype(np.float32)
+    levelled: Image = ((image - middle - mean) * scale * valid).astype(np.float32)
+    return np.clip(levelled, -clip, clip, out=levelled)
 
 
 def taper(shape: tuple[int, int], fraction: float) -> Image:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ class CoarseOptions:
     """Correlate with the sum of the aligned views so far instead of with the neighbour."""
     search_scale: bool = False
     """Also find each view's change of size to its neighbour."""
-    refinements: int = 2
+    refinements: int = 1
     """Rounds in which every view is aligned to the mean of its neighbours."""
     sure: float = 0.5
     """Pairs of less confidence are decided by a vote."""
@@ -111,8 +112,8 @@ def stretch(low_rad: float, high_rad: float, axis_rad: float | None) -> Floats:
     return matrix
 
 
-class _Correlator:
-    """The window, padding and filter that all correlations of a series share."""
+class Correlator:
+    """The window, padding and filter that all correlations of images of one shape share."""
 
     def __init__(self, shape: tuple[int, int], options: CoarseOptions) -> None:
         self.shape = shape
@@ -123,6 +124,7 @@ class _Correlator:
         self.limits = (options.limit_fraction * shape[1], options.limit_fraction * shape[0])
 
     def moved(self, image: Image, matrix: Floats, shift: Floats) -> Image:
+        """Resample an image, about the centre, into the same frame."""
         return move(image, matrix, shift, self.shape)
 
     def __call__(
@@ -137,13 +139,13 @@ class _Correlator:
             exclude_central=self.options.exclude_central,
         )
 
-    def lower(self) -> _Correlator:
+    def lower(self) -> Correlator:
         """Return the same with half the frequencies, for views that share little detail."""
         band = self.options.band
         lower = replace(
             band, radius2=band.radius2 / 2, sigma2=band.sigma2 / 2, sigma1=band.sigma1 * 0.7
         )
-        return _Correlator(self.shape, replace(self.options, band=lower))
+        return Correlator(self.shape, replace(self.options, band=lower))
 
 
 def align_neighbours(
@@ -180,7 +182,7 @@ def align_neighbours(
     keep = np.ones(count, bool) if included is None else included
     order = [int(view) for view in np.argsort(tilt_rad, kind="stable") if keep[view]]
     start = min(range(len(order)), key=lambda place: abs(float(tilt_rad[order[place]])))
-    correlator = _Correlator(images[0].shape, options)
+    correlator = Correlator(images[0].shape, options)
     series = _Series(images, tilt_rad, axis_rad, correlator)
     chains = (order[start:], order[start::-1])
     series.join(chains, options, run)
@@ -197,7 +199,7 @@ class _Series:
         images: Sequence[Image],
         tilt_rad: Floats,
         axis_rad: float | None,
-        correlator: _Correlator,
+        correlator: Correlator,
     ) -> None:
         count = len(images)
         self.images, self.tilt, self.axis = images, tilt_rad, axis_rad
@@ -232,14 +234,12 @@ class _Series:
         moved = self.correlator.moved(self.images[high], matrix / scale, np.zeros(2))
         return self.correlator(self.images[low], moved)
 
-    def join(
-        self, chains: tuple[list[int], list[int]], options: CoarseOptions, run: Run
-    ) -> None:
+    def join(self, chains: tuple[list[int], list[int]], options: CoarseOptions, run: Run) -> None:
         """Place every view, outward from the reference."""
         reference = chains[0][0]
         self.centre[reference] = 0.0
         self.confidence[reference] = self.height[reference] = 1.0
-        pairs = [pair for chain in chains for pair in zip(chain, chain[1:], strict=False)]
+        pairs = [pair for chain in chains for pair in pairwise(chain)]
         if options.cumulative:
             for chain in chains:
                 self._join_to_sum(chain)
@@ -258,21 +258,19 @@ class _Series:
 
     def _join_to_sum(self, chain: list[int]) -> None:
         total = self.images[chain[0]]
-        for low, high in zip(chain, chain[1:], strict=False):
+        for low, high in pairwise(chain):
             matrix = self.between(low, high)
             moved = self.correlator.moved(self.images[high], matrix, np.zeros(2))
             peak = self.correlator(total, moved)
-            inverse = np.linalg.inv(matrix)
-            shift = self.correlator_guess(low, matrix) if peak is None else -peak.shift_px
+            inverse = np.linalg.inv(matrix).astype(np.float64)
+            shift = self._guess(low, matrix) if peak is None else -peak.shift_px
             self.centre[high] = inverse @ shift
             self.confidence[high] = 0.0 if peak is None else peak.confidence
             self.height[high] = 0.0 if peak is None else peak.height
             total = self.correlator.moved(total, inverse, np.zeros(2))
-            total = total + self.correlator.moved(
-                self.images[high], np.eye(2), -self.centre[high]
-            )
+            total = total + self.correlator.moved(self.images[high], np.eye(2), -self.centre[high])
 
-    def correlator_guess(self, low: int, matrix: Floats) -> Floats:
+    def _guess(self, low: int, matrix: Floats) -> Floats:
         """Return the stretched centre of a view without a peak: where its neighbour's is."""
         guess: Floats = matrix @ self.centre[low]
         return guess
@@ -288,7 +286,7 @@ class _Series:
             for correlator in (self.correlator, lower):
                 peak = correlator(self.images[low], moved)
                 if peak is not None:
-                    at = np.linalg.solve(matrix, self.centre[low] - peak.shift_px)
+                    at = np.linalg.solve(matrix, self.centre[low] - peak.shift_px).astype(np.float64)
                     votes.append((at, peak))
         low = chain[place - 1]
         total = self._mean_in_frame(chain[max(0, place - 5) : place], low)
@@ -296,16 +294,17 @@ class _Series:
         for correlator in (self.correlator, lower):
             peak = correlator(total, moved)
             if peak is not None:
-                votes.append((np.linalg.solve(self.between(low, high), -peak.shift_px), peak))
+                at = np.linalg.solve(self.between(low, high), -peak.shift_px).astype(np.float64)
+                votes.append((at, peak))
         if not votes:
             return
         near = _AGREEMENT * self.correlator.shape[1]
+
         def support(vote: tuple[Floats, Peak]) -> float:
             return sum(
-                other.confidence + 0.05
-                for at, other in votes
-                if math.dist(at, vote[0]) <= near
+                other.confidence + 0.05 for at, other in votes if math.dist(at, vote[0]) <= near
             )
+
         best = max(votes, key=support)
         agreeing = [peak for at, peak in votes if math.dist(at, best[0]) <= near]
         positions = [at for at, _ in votes if math.dist(at, best[0]) <= near]
@@ -320,9 +319,7 @@ class _Series:
         total = np.zeros(self.correlator.shape, np.float32)
         for view in views:
             matrix = self.between(frame, view)
-            total += self.correlator.moved(
-                self.images[view], matrix, -(matrix @ self.centre[view])
-            )
+            total += self.correlator.moved(self.images[view], matrix, -(matrix @ self.centre[view]))
         return total
 
     def refine(self, order: list[int], run: Run) -> None:
@@ -358,9 +355,7 @@ class _Series:
                     self.centre[view, axis] = np.interp(
                         self.tilt[view], tilts, self.centre[order, axis]
                     )
-        return CoarseAlignment(
-            self.centre, self.scale, self.confidence, self.height, reference
-        )
+        return CoarseAlignment(self.centre, self.scale, self.confidence, self.height, reference)
 
 
 def centre_field(

@@ -261,9 +261,7 @@ def _vertex(window: Real, x: int, y: int) -> tuple[float, float]:
         gyy += weight * (
             window[y + 1, x + offset] - 2 * window[y, x + offset] + window[y - 1, x + offset]
         )
-    gxy = (
-        window[y + 1, x + 1] - window[y + 1, x - 1] - window[y - 1, x + 1] + window[y - 1, x - 1]
-    )
+    gxy = window[y + 1, x + 1] - window[y + 1, x - 1] - window[y - 1, x + 1] + window[y - 1, x - 1]
     # All are 4 times the derivative.
     determinant = gxx * gyy - gxy * gxy
     if gxx >= 0 or gyy >= 0 or determinant <= 0:

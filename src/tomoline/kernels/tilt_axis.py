@@ -93,7 +93,7 @@ def _profile(
                 continue
             weight = inside * inside
             place = v + middle
-            low = int(math.floor(place))
+            low = math.floor(place)
             if low < 0 or low >= size - 1:
                 continue
             part = place - low
@@ -176,7 +176,7 @@ def find_axis(
     keep = np.abs(tilt_rad) <= _MAX_TILT_RAD
     if included is not None:
         keep &= included
-    views = np.flatnonzero(keep)
+    views = [int(view) for view in np.flatnonzero(keep)]
     height, width = images[0].shape
     radius = _FIELD * min(height, width)
     size = 2 * math.ceil(radius) + 3
@@ -205,9 +205,7 @@ def _best(angles: Floats, scores: Floats) -> AxisResult:
     step = float(angles[1] - angles[0])
     whole = abs(len(angles) * step - math.pi) < 1.5 * step
     low = scores[(place - 1) % len(scores)] if whole or place > 0 else scores[place]
-    high = (
-        scores[(place + 1) % len(scores)] if whole or place < len(scores) - 1 else scores[place]
-    )
+    high = scores[(place + 1) % len(scores)] if whole or place < len(scores) - 1 else scores[place]
     bend = float(low - 2 * scores[place] + high)
     offset = 0.0 if bend >= 0 else float(low - high) / (2 * bend)
     axis = wrap_half_turn(float(angles[place]) + max(-1.0, min(1.0, offset)) * step)

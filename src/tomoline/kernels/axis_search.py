@@ -1,0 +1,157 @@
+"""Searching the tilt axis over all directions, and checking a given one.
+
+Two facts of the images are put together. (1) Neighbouring views agree best when they are stretched
+perpendicular to the true axis; over the direction, that agreement is a smooth curve with one
+maximum, so a few directions place it roughly. (2) The common line (`tomoline.kernels.tilt_axis`)
+is sharp, but has side maxima.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline.kernels._image import Image, bin_mean, move
+from tomoline.kernels.coarse import CoarseOptions, Correlator, align_neighbours, stretch
+from tomoline.kernels.tilt_axis import AxisResult, axis_difference, find_axis
+
+Floats = NDArray[np.float64]
+Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+
+_SIZE_PX = 256
+_DIRECTIONS_RAD = np.radians(np.arange(-90.0, 90.0, 30.0))
+_MAX_PAIRS = 24
+# Correlation gained by stretching along the best direction instead of the worst, relative.
+_CLEAR_GAIN = 0.05
+# Both facts must point in the same direction to within this.
+_NEAR_RAD = math.radians(20.0)
+
+
+def reduced(images: Sequence[Image], size_px: int = _SIZE_PX) -> tuple[list[Image], int]:
+    """Return the images binned to about `size_px` pixels, and the factor."""
+    factor = max(1, round(min(images[0].shape) / size_px))
+    if factor == 1:
+        return list(images), 1
+    return [bin_mean(image, factor) for image in images], factor
+
+
+def search_axis(
+    images: Sequence[Image],
+    tilt_rad: Floats,
+    *,
+    included: NDArray[np.bool_] | None = None,
+    given_rad: float | None = None,
+    run: Run = map,
+) -> AxisResult:
+    """Find the tilt axis in all directions.
+
+    Parameters
+    ----------
+    images : sequence of (y, x) float32
+        Levelled, reduced views.
+    tilt_rad : (view,) float64
+    included : (view,) bool, optional
+        Views that take part.
+    given_rad : float, optional
+        An angle to check: where it fits the stretching, only its surroundings are searched.
+    run : callable
+        Applies a function to a sequence of items, in order.
+
+    Returns
+    -------
+    AxisResult
+        Its curve covers all directions, or 12 degrees on both sides of a given angle that fits.
+    """
+    small, _ = reduced(images)
+    keep = np.ones(len(small), bool) if included is None else included
+    rough, gain = _by_stretching(small, tilt_rad, keep, run)
+    fits = given_rad is not None and (
+        gain < _CLEAR_GAIN or axis_difference(rough, given_rad) < _NEAR_RAD
+    )
+    start = given_rad if given_rad is not None and fits else rough
+    options = CoarseOptions(refinements=0)
+
+    def centres(axis: float) -> Floats:
+        aligned = align_neighbours(small, tilt_rad, axis, options, included=keep, run=run)
+        return aligned.centre_px
+
+    if fits:
+        near = start + np.radians(np.arange(-12.0, 12.1, 1.0))
+        found = find_axis(small, tilt_rad, centres(start), included=keep, angles_rad=near, run=run)
+        return replace(found, confidence=_confidence(gain, rough, found.axis_rad))
+    whole = find_axis(small, tilt_rad, centres(start), included=keep, run=run)
+    best = _together(whole, rough, gain)
+    near = best + np.radians(np.arange(-6.0, 6.1, 1.0))
+    local = find_axis(small, tilt_rad, centres(best), included=keep, angles_rad=near, run=run)
+    return AxisResult(
+        local.axis_rad,
+        _confidence(gain, rough, local.axis_rad),
+        whole.angles_rad,
+        whole.scores,
+    )
+
+
+def _confidence(gain: float, rough_rad: float, found_rad: float) -> float:
+    """0 to 1: how much stretching matters, and how well the two facts agree."""
+    by_gain = gain / (gain + _CLEAR_GAIN)
+    apart = axis_difference(rough_rad, found_rad) / _NEAR_RAD
+    return by_gain / (1.0 + apart * apart)
+
+
+def _together(whole: AxisResult, rough_rad: float, gain: float) -> float:
+    """Return the direction that both facts support, each in proportion to how clear it is."""
+    low, high = float(whole.scores.min()), float(whole.scores.max())
+    lines = (whole.scores - low) / max(high - low, 1e-9)
+    smooth = 0.5 + 0.5 * np.cos(2 * (whole.angles_rad - rough_rad))
+    weight = 2.0 * gain / (gain + _CLEAR_GAIN)
+    return float(whole.angles_rad[int(np.argmax(lines + weight * smooth))])
+
+
+def _by_stretching(
+    images: Sequence[Image], tilt_rad: Floats, keep: NDArray[np.bool_], run: Run
+) -> tuple[float, float]:
+    """Return where stretched neighbours agree best, and the relative gain over the worst."""
+    pairs = _stretched_pairs(tilt_rad, keep)
+    if not pairs:
+        return 0.0, 0.0
+    correlator = Correlator(images[0].shape, CoarseOptions(limit_fraction=0.3))
+
+    def heights(pair: tuple[int, int]) -> list[float]:
+        low, high = pair
+        result = []
+        for axis in (None, *_DIRECTIONS_RAD):
+            matrix = stretch(float(tilt_rad[low]), float(tilt_rad[high]), axis)
+            moved = move(images[high], matrix, np.zeros(2), images[high].shape)
+            peak = correlator(images[low], moved)
+            result.append(0.0 if peak is None else peak.height)
+        return result
+
+    unstretched, *rest = np.mean(list(run(heights, pairs)), axis=0)
+    curve = np.array(rest)
+    turn = np.exp(2j * _DIRECTIONS_RAD)
+    wave = 2.0 * complex((curve * turn).mean())
+    middle = max(float(curve.mean()), 1e-9)
+    if curve.max() < unstretched:
+        # A lone particle, or a series stretched already: directions of stretching say little.
+        return float(np.angle(wave) / 2), min(_CLEAR_GAIN / 2, 2.0 * abs(wave) / middle)
+    return float(np.angle(wave) / 2), 2.0 * abs(wave) / middle
+
+
+def _stretched_pairs(tilt_rad: Floats, keep: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Choose pairs of near views with the largest ratio of cosines, on both sides of zero."""
+    order = [int(view) for view in np.argsort(tilt_rad, kind="stable") if keep[view]]
+    found: list[tuple[float, int, int]] = []
+    for apart in (1, 2, 3):
+        for first, second in zip(order, order[apart:], strict=False):
+            low, high = sorted((first, second), key=lambda view: abs(float(tilt_rad[view])))
+            cosine = math.cos(float(tilt_rad[high]))
+            ratio = math.cos(float(tilt_rad[low])) / cosine if cosine > 0.2 else 9.0
+            if 1.02 < ratio < 1.3:
+                found.append((ratio, low, high))
+    found.sort(reverse=True)
+    return [(low, high) for _, low, high in found[:_MAX_PAIRS]]
