@@ -59,7 +59,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
         return [low]
     rough = span / count
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.99)
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.7)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(index * step, 12) for index in range(first, last + 1)]
 
