@@ -220,6 +220,84 @@ NOT_POSITIONED = ErrorKind(
     warning=True,
 )
 
+TOO_FEW_BEADS = ErrorKind(
+    "FID-01",
+    "too few gold beads",
+    "Tracking beads needs several beads that are seen through the low-tilt views.",
+    "Check setup.gold_diameter_nm and the pixel size, or leave find_fiducials.method at auto.",
+    step="find_fiducials",
+)
+NO_GOLD_SIZE = ErrorKind(
+    "FID-02",
+    "size of the gold beads unknown",
+    "Finding beads needs their size and the pixel size.",
+    "Set setup.gold_diameter_nm and setup.pixel_size_nm, or use find_fiducials.method=patches.",
+    step="find_fiducials",
+)
+BEADS_GIVEN_UP = ErrorKind(
+    "FID-03",
+    "gold was expected, but too few beads were found",
+    "Where a size of gold is given, there should be beads to align by.",
+    "Look at the prealigned stack; check setup.gold_diameter_nm.",
+    step="find_fiducials",
+    warning=True,
+)
+BAD_BOUNDARY = ErrorKind(
+    "FID-04",
+    "boundary model excludes everything",
+    "The boundary model must leave an area to look for beads in.",
+    "Draw closed contours on the raw stack, or drop find_fiducials.boundary_model.",
+    step="find_fiducials",
+)
+RAPTOR_IS_BEADS = ErrorKind(
+    "FID-05",
+    "RAPTOR is not used",
+    "tomoline finds and tracks beads by its own method, also where RAPTOR is asked for.",
+    "Nothing needs to be done; set find_fiducials.method=beads to silence this.",
+    step="find_fiducials",
+    warning=True,
+)
+VIEW_NOT_TRACKED = ErrorKind(
+    "TRACK-01",
+    "view without tracked points",
+    "Each included view needs tracked points to be aligned.",
+    "Look at the view; exclude it with setup.exclude_views if it is bad. Its alignment is "
+    "interpolated from its neighbours.",
+    step="track",
+    warning=True,
+)
+COARSE_CORRECTED = ErrorKind(
+    "TRACK-02",
+    "coarse alignment of a view was far off",
+    "Coarse alignment should be right to a few percent of the image's size.",
+    "Tracking corrected it; nothing needs to be done unless its residual is high.",
+    step="track",
+    warning=True,
+)
+NOT_TRACKED = ErrorKind(
+    "TRACK-03",
+    "tracking failed",
+    "What was asked to be tracked must be found in at least three views.",
+    "Check the coarse alignment and the tilt angles, or leave find_fiducials.method at auto.",
+    step="track",
+)
+OTHER_TRACKS = ErrorKind(
+    "TRACK-04",
+    "tracked something else than planned",
+    "Beads are tracked where there are enough, patches otherwise.",
+    "Nothing needs to be done if the residuals are low; set find_fiducials.method to decide.",
+    step="track",
+    warning=True,
+)
+FEW_POINTS = ErrorKind(
+    "TRACK-05",
+    "view with few tracked points",
+    "Views with fewer than three points are aligned less well than the rest.",
+    "Look at the view's residual; more or smaller patches, or more beads, help.",
+    step="track",
+    warning=True,
+)
+
 KINDS = (
     ANGLES_DO_NOT_MATCH,
     NO_ANGLES,
@@ -249,4 +327,14 @@ KINDS = (
     NOT_LEVELLED,
     BAD_TRACK_VIEW,
     NOT_POSITIONED,
+    TOO_FEW_BEADS,
+    NO_GOLD_SIZE,
+    BEADS_GIVEN_UP,
+    BAD_BOUNDARY,
+    RAPTOR_IS_BEADS,
+    VIEW_NOT_TRACKED,
+    COARSE_CORRECTED,
+    NOT_TRACKED,
+    OTHER_TRACKS,
+    FEW_POINTS,
 )

@@ -39,6 +39,7 @@ _TABLE = (
     ("coarse", "{root}_coarse.json", "tilt axis angle and how sure it is"),
     ("prealigned_stack", "{root}_preali.mrc", "coarsely aligned tilt series"),
     ("seeds", "{root}.seed", "beads chosen for tracking, on one or a few views"),
+    ("fiducials", "{root}_fiducials.json", "whether beads or patches are tracked; beads' size"),
     ("tracks", "{root}.fid", "beads or patches tracked through the views"),
     ("track_info", "{root}_tracks.json", "what was tracked, and how well each view is covered"),
     ("fiducial_transforms", "{root}.tltxf", "transforms from the prealigned to the aligned stack"),
