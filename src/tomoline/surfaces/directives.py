@@ -18,10 +18,10 @@ from tomoline.errors import Notice, TomolineError
 from tomoline.files import adoc
 from tomoline.steps import Step
 from tomoline.surfaces import templates as template_files
-from tomoline.surfaces._names import nearest, suggestion
 from tomoline.surfaces._settings import BATCH_RANK, Origin, Setting, effective, settings_of
 from tomoline.surfaces._values import convert, directive_value, same
 from tomoline.surfaces.directive_table import EXCLUSIVE, Directive, directive_table
+from tomoline.surfaces.names import nearest, suggestion
 from tomoline.surfaces.templates import TemplatePlaces
 
 __all__ = [

@@ -22,11 +22,11 @@ from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.files import toml as toml_files
 from tomoline.params import ParameterInfo, StepParams, describe
 from tomoline.steps import Step
-from tomoline.surfaces._names import suggestion
 from tomoline.surfaces._settings import SET_RANK, TOML_RANK, Origin, Setting
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.directive_table import EXCLUSIVE, declared
 from tomoline.surfaces.directives import Source, resolve_files
+from tomoline.surfaces.names import suggestion
 from tomoline.surfaces.templates import TemplatePlaces
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.surfaces._names import suggestion
+from tomoline.surfaces.names import suggestion
 
 KINDS: tuple[str, ...] = ("scope", "system", "user")
 """Kinds of templates, in rising precedence."""
@@ -106,3 +106,13 @@ def find_template(
         + suggestion(given.name, there),
         remedy="Correct the path, or put the template in one of these folders.",
     )
+
+
+def kind_of_template(path: Path) -> str | None:
+    """Return the kind of template that a file is, by the folder it lies in; None for a batch file.
+
+    >>> kind_of_template(Path("/usr/local/ImodCalib/ScopeTemplate/krios.adoc"))
+    'scope'
+    """
+    folders = {"ScopeTemplate": "scope", "SystemTemplate": "system", ".etomotemplate": "user"}
+    return folders.get(path.resolve().parent.name)
