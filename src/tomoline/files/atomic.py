@@ -54,13 +54,16 @@ def temporary_path(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to; the file gets its name when the block ends.
 
     Parameters
     ----------
     path : Path
         Destination. Its folder must exist; an existing file is replaced.
+    durable : bool
+        Whether to wait until the content is on the disk. Where not, it survives the end of the
+        process, but not of the machine; the caller sees to it with `sync`.
 
     Yields
     ------
@@ -87,9 +90,11 @@ def writing(path: Path) -> Iterator[Path]:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         yield part
-        _sync(part)
+        if durable:
+            sync(part)
         os.replace(part, path)
-        _sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         part.unlink(missing_ok=True)
         # An error about another file, say an input on the same disk, keeps that file's name.
@@ -127,7 +132,8 @@ def remove_leftovers(folder: Path) -> list[Path]:
     return removed
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -135,7 +141,8 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the names of a folder's files are on the disk."""
     # Without this, a power failure may undo the rename; some file systems do not offer it.
     with contextlib.suppress(OSError):
         _sync(folder)

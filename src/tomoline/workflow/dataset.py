@@ -139,7 +139,7 @@ class RunContext:
     @contextmanager
     def writing(self, artifact: str) -> Iterator[Path]:
         """Give a temporary path to write an artifact to; it gets its name when the block ends."""
-        with writing(self.data_set.path(artifact)) as path:
+        with writing(self.data_set.path(artifact), durable=False) as path:
             yield path
         self.keep(artifact)
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tomoline import errors
 from tomoline.params import StepParams
 from tomoline.recipes import Recipe
 from tomoline.steps import Step
 from tomoline.workflow.dataset import DataSet
+from tomoline.workflow.durable import boot_id
 from tomoline.workflow.fingerprint import digest, identity, step_fingerprint
 from tomoline.workflow.record import Record, jsonable
 
@@ -39,8 +41,6 @@ def select(recipe: Recipe, first: str | None, last: str | None) -> list[Step[Any
     TomolineError
         PARAM-05 for an unknown step, PARAM-06 if the end comes before the start.
     """
-    from tomoline import errors
-
     begin = recipe.steps.index(recipe.step(first)) if first else 0
     end = recipe.steps.index(recipe.step(last, last=True)) if last else len(recipe.steps) - 1
     if end < begin:

@@ -58,6 +58,8 @@ class StepRecord(BaseModel):
     parameters: dict[str, Any] = Field(default_factory=dict)
     inputs: dict[str, str] = Field(default_factory=dict)
     outputs: dict[str, OutputRecord] = Field(default_factory=dict)
+    unsynced_boot: str = ""
+    """Boot of the machine during which the outputs were written, until they are on the disk."""
     started: str = ""
     seconds: float = 0.0
     peak_memory_bytes: int = 0

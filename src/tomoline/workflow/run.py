@@ -16,6 +16,7 @@ from tomoline.recipes import Recipe
 from tomoline.steps import Engine, Step
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.workflow.dataset import DataSet, RunContext
+from tomoline.workflow.durable import DiskWriter, boot_id
 from tomoline.workflow.fingerprint import digest, identity
 from tomoline.workflow.memory import PeakMemory
 from tomoline.workflow.plan import Decision, decide, select
@@ -82,7 +83,7 @@ def run_recipe(
         Of the step that failed; the record holds it too, and what finished before is kept.
     """
     chosen = select(recipe, first, last)
-    with data_set.locked():
+    with data_set.locked(), DiskWriter() as disk:
         remove_leftovers(data_set.folder)
         record = load_record(data_set, recipe)
         for step in chosen:
@@ -96,6 +97,12 @@ def run_recipe(
             else:
                 listener.step_starts(step, decision.reason)
                 _run_step(decision, params, data_set, record, engine, listener)
+                outputs = [data_set.path(name) for name in decision.step.writes]
+                disk.add([path for path in outputs if path.exists()])
+        disk.wait()
+        for entry in record.steps:
+            entry.unsynced_boot = ""
+        record.write(data_set.record_path)
     return record
 
 
@@ -146,6 +153,7 @@ def _run_step(
         values = step.run(params, context)
         entry.values = jsonable(values)
         entry.outputs = _outputs(step, context, data_set, entry)
+        entry.unsynced_boot = boot_id()
         entry.state = "finished"
     except BaseException as error:
         failure = _as_failure(error, step, context)

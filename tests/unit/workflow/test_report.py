@@ -13,9 +13,9 @@ from tomoline.files.mrc import MrcWriter
 from tomoline.steps.acquisition import Acquisition, View
 from tomoline.workflow.report import write_report
 from tomoline.workflow.report._picture import contrast, figure, grey, scale_bar_nm, shrink
+from tomoline.workflow.report._slices import central_slices
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import Bar, Series, bars, chart, ticks
-from tomoline.workflow.report._tomogram import central_slices
 
 VIEWS = 5
 HOSTILE = "<script>alert('x')</script> & \"quoted\""

@@ -148,15 +148,19 @@ def test_two_runs_cannot_share_a_data_set(data_set: DataSet) -> None:
 
 
 def test_leftovers_of_a_killed_run_are_removed(data_set: DataSet) -> None:
-    from tomoline.files.atomic import writing
-
-    manager = writing(data_set.path("views"))
-    leftover = manager.__enter__()
+    leftover = data_set.folder / ".set_views.json.1-0a0b0c0d.part"
     leftover.write_text("half")
     run(data_set)
     assert not leftover.exists()
-    with pytest.raises(FileNotFoundError):  # what the killed process would have renamed is gone
-        manager.__exit__(None, None, None)
+
+
+def test_results_that_may_not_have_reached_the_disk_are_made_again(data_set: DataSet) -> None:
+    run(data_set)
+    record = Record.read(data_set.record_path)
+    assert [step.unsynced_boot for step in record.steps] == ["", "", ""]
+    record.steps[1].unsynced_boot = "another boot of the machine"
+    record.write(data_set.record_path)
+    assert run(data_set).ran == ["second"]
 
 
 def test_warnings_and_values_are_shown(data_set: DataSet) -> None:

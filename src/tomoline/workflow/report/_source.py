@@ -16,6 +16,7 @@ from tomoline.files.mrc import open_map, probe
 from tomoline.geometry import Floats, compose, invert
 from tomoline.steps.acquisition import Acquisition
 from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow.report._slices import Slices, central_slices
 
 _WRITER = {"prealigned_stack": "prealign", "aligned_stack": "aligned_stack"}
 
@@ -106,6 +107,12 @@ class Source:
             return None if path is None else open_map(path)
         except TomolineError:
             return None
+
+    @cached_property
+    def slices(self) -> Slices | None:
+        """The central slices of the tomogram."""
+        volume = self.map("tomogram")
+        return None if volume is None or 0 in volume.shape else central_slices(volume)
 
     def pixel_nm(self, artifact: str) -> float | None:
         """Return the pixel size in x that a stack's or volume's header tells."""

@@ -2,52 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.files.atomic import writing
 from tomoline.workflow.report._picture import contrast, figure, grey, png
+from tomoline.workflow.report._slices import Slices, middle
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import GREY, RED, Series, chart
 
-AVERAGED = 5
-"""Slices that a shown slice is the mean of: beads and membranes stay sharp, noise halves."""
-
 _PAGE_WIDTH = 980
-
-
-@dataclass(frozen=True)
-class Slices:
-    """The three central slices, float32, and how many sections each is the mean of."""
-
-    xy: NDArray[np.float32]
-    xz: NDArray[np.float32]
-    zy: NDArray[np.float32]
-    averaged: tuple[int, int, int]
-
-
-def central_slices(volume: NDArray[np.generic]) -> Slices:
-    """Return the means of the middle slices across z, y and x of a volume (z, y, x).
-
-    Returns
-    -------
-    Slices
-        ``xy`` (y, x), ``xz`` (z, x) and ``zy`` (y, z), as 3dmod's slicer window lays them out.
-    """
-    spans = [_middle(size) for size in volume.shape]
-    (z0, z1), (y0, y1), (x0, x1) = spans
-    xy = volume[z0:z1].mean(axis=0, dtype=np.float32)
-    xz = volume[:, y0:y1].mean(axis=1, dtype=np.float32)
-    zy = volume[:, :, x0:x1].mean(axis=2, dtype=np.float32).T
-    return Slices(xy, xz, zy, (z1 - z0, y1 - y0, x1 - x0))
-
-
-def _middle(size: int) -> tuple[int, int]:
-    count = min(AVERAGED, max(1, size // 8))
-    first = (size - count) // 2
-    return first, first + count
 
 
 def slice_names(root: str) -> dict[str, str]:
@@ -57,10 +21,10 @@ def slice_names(root: str) -> dict[str, str]:
 
 def write_slices(source: Source) -> list[str]:
     """Write the central slices as PNG files, at the tomogram's own size; return their names."""
-    found = _slices(source)
-    if found is None:
+    slices = source.slices
+    if slices is None:
         return []
-    slices, limits = found
+    limits = _limits(slices)
     names = slice_names(source.root)
     for plane, image in (("xy", slices.xy), ("xz", slices.xz), ("yz", slices.zy)):
         with writing(source.folder / names[plane]) as path:
@@ -68,20 +32,16 @@ def write_slices(source: Source) -> list[str]:
     return list(names.values())
 
 
-def _slices(source: Source) -> tuple[Slices, tuple[float, float]] | None:
-    volume = source.map("tomogram")
-    if volume is None or 0 in volume.shape:
-        return None
-    slices = central_slices(volume)
-    return slices, contrast(slices.xy, 4.5)
+def _limits(slices: Slices) -> tuple[float, float]:
+    return contrast(slices.xy, 4.5)
 
 
 def tomogram(source: Source) -> str:
     """Draw the three central slices with scale bars, laid out as orthogonal views."""
-    found = _slices(source)
-    if found is None:
+    slices = source.slices
+    if slices is None:
         return ""
-    slices, limits = found
+    limits = _limits(slices)
     size = source.pixel_nm("tomogram") or source.pixel_size_nm
     names = slice_names(source.root)
     columns = slices.xy.shape[1]
@@ -131,7 +91,7 @@ def _histogram(source: Source, slices: Slices) -> str:
     volume = source.map("tomogram")
     if volume is None:
         return ""
-    first, last = _middle(volume.shape[0])
+    first, last = middle(volume.shape[0])
     sample = np.asarray(volume[first:last, ::2, ::2], dtype=np.float32).ravel()
     sample = sample[np.isfinite(sample)]
     if sample.size == 0:
