@@ -145,4 +145,4 @@ def sync_folder(folder: Path) -> None:
     """Wait until the names of a folder's files are on the disk."""
     # Without this, a power failure may undo the rename; some file systems do not offer it.
     with contextlib.suppress(OSError):
-        _sync(folder)
+        sync(folder)

@@ -89,6 +89,8 @@ def _reason_to_run(
         return "was interrupted"
     if done.state == "failed":
         return "failed before"
+    if done.unsynced_boot not in ("", boot_id()):
+        return "the machine stopped before its results were on the disk"
     missing = [
         one.file for one in done.outputs.values() if not (data_set.folder / one.file).exists()
     ]
