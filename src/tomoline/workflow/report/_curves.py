@@ -16,6 +16,7 @@ def curves(source: Source, tracks: Tracks | None) -> list[str]:
     """Draw all curves that the data set has."""
     drawn = [_shifts(source), _rotation(source), _tilts(source), _magnification(source)]
     drawn += [_residuals(source, tracks), _points_per_view(source, tracks)]
+    drawn += [_confidence(source), _axis_search(source)]
     return [one for one in drawn if one]
 
 
@@ -174,4 +175,32 @@ def _points_per_view(source: Source, tracks: Tracks | None) -> str:
         y_label="points",
         from_zero=True,
         least_span=4.0,
+    )
+
+
+def _confidence(source: Source) -> str:
+    values = source.numbers("coarse_align", "confidence")
+    if values is None or values.ndim != 1 or not np.isfinite(values).any():
+        return ""
+    return _over_tilt(
+        source,
+        [(values, "", BLUE)],
+        title="How sure the coarse alignment is",
+        y_label="confidence",
+        from_zero=True,
+    )
+
+
+def _axis_search(source: Source) -> str:
+    """Draw how well the images agree with each angle of the tilt axis."""
+    angles = source.numbers("coarse_align", "axis_search_angles_deg")
+    scores = source.numbers("coarse_align", "axis_search_agreement")
+    if angles is None or scores is None or angles.shape != scores.shape or angles.ndim != 1:
+        return ""
+    order = np.argsort(angles, kind="stable")
+    return chart(
+        [Series(angles[order].tolist(), scores[order].tolist())],
+        title="Search for the tilt axis",
+        x_label="tilt axis angle, degrees",
+        y_label="agreement of the images",
     )

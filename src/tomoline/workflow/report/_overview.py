@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import number
+
+Notice: TypeAlias = Mapping[str, Any]
+
+MOST_SHOWN = 4
+"""Warnings of one kind that are shown before the rest is folded away."""
 
 _STATES = {
     "finished": "finished",
@@ -129,20 +135,34 @@ _CARDS = (_views, _pixel, _axis, _points, _residual, _leave_out, _tomogram)
 
 def notices(source: Source) -> str:
     """Write errors and warnings in plain words; that there are none is worth saying too."""
-    parts = [_note(failure, "error") for failure in source.failures]
-    parts += [_note(warning, "") for warning in source.notices]
+    parts = [_note([failure], "error") for failure in source.failures]
+    kinds: dict[tuple[str, str], list[Notice]] = {}
+    for warning in source.notices:
+        kind = (str(warning.get("code") or ""), str(warning.get("remedy") or ""))
+        kinds.setdefault(kind, []).append(warning)
+    parts += [_note(warnings, "") for warnings in kinds.values()]
     if not parts:
         return '<div class="note good">No warnings.</div>'
     return "".join(parts)
 
 
-def _note(notice: Any, style: str) -> str:
-    text = {key: str(notice.get(key) or "") for key in ("code", "where", "found", "remedy", "step")}
-    where = f"<b>{escape(text['where'])}</b>: " if text["where"] else ""
+def _note(notices: Sequence[Notice], style: str) -> str:
+    """Draw notices of one kind, which share their remedy, as one."""
+    found = [_found(notice) for notice in notices]
+    text = "<br/>".join(found[:MOST_SHOWN])
+    if len(found) > MOST_SHOWN:
+        rest = "<br/>".join(found[MOST_SHOWN:])
+        text += f"<details><summary>and {len(found) - MOST_SHOWN} more</summary>{rest}</details>"
+    first = {key: str(notices[0].get(key) or "") for key in ("code", "remedy", "step")}
     return (
-        f'<div class="note {style}">{where}{escape(text["found"])} {escape(text["remedy"])}'
-        f'<span class="quiet">{escape(text["code"])}, step {escape(text["step"])}</span></div>'
+        f'<div class="note {style}">{text}<br/>{escape(first["remedy"])}'
+        f'<span class="quiet">{escape(first["code"])}, step {escape(first["step"])}</span></div>'
     )
+
+
+def _found(notice: Notice) -> str:
+    where = str(notice.get("where") or "")
+    return (f"<b>{escape(where)}</b>: " if where else "") + escape(str(notice.get("found") or ""))
 
 
 def views_left_out(source: Source) -> str:
