@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tomoline.geometry import Floats, centre
 from tomoline.workflow.report._curves import curves
 from tomoline.workflow.report._picture import circles, figure, polyline, row
+from tomoline.workflow.report._solution import solution
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import BLUE, ORANGE, RED, SKY
 from tomoline.workflow.report._tracks import Tracks, read_tracks
@@ -26,6 +27,7 @@ def alignment(source: Source) -> str:
         _strip(source, tracks)
         + _track_figures(source, tracks)
         + (f"<h3>View by view</h3>{shown}" if shown else "")
+        + solution(source)
     )
 
 

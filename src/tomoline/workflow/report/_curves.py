@@ -144,10 +144,7 @@ def _magnification(source: Source) -> str:
 
 
 def _residuals(source: Source, tracks: Tracks | None) -> str:
-    values = source.numbers(
-        "align", "residual_per_view_px", "view_residuals_px", "mean_residual_per_view_px",
-        "residuals_per_view_px",
-    )  # fmt: skip
+    values = source.numbers("align", "residual_per_view_px")
     if values is None or values.ndim != 1:
         if tracks is None or not np.isfinite(tracks.residuals_px).any():
             return ""

@@ -78,11 +78,11 @@ def _pixel(source: Source) -> str:
 
 
 def _axis(source: Source) -> str:
-    for step, names in (
-        ("align", ("tilt_axis_deg", "axis_deg", "mean_rotation_deg", "rotation_mean_deg")),
-        ("coarse_align", ("tilt_axis_deg", "axis_deg")),
+    for step, name in (
+        ("align", "tilt_axis_deg"),
+        ("coarse_align", "tilt_axis_deg"),
     ):
-        angle = source.number(step, *names)
+        angle = source.number(step, name)
         if angle is not None:
             return _card(f"{angle:.2f}°", "tilt axis, from the vertical")
     return ""
@@ -95,9 +95,9 @@ def kind(source: Source) -> str:
 
 
 def _points(source: Source) -> str:
-    count = source.number("track", "tracks", "count", "points", "beads", "tracked", "bead_count")
+    count = source.number("align", "points")
     if count is None:
-        count = source.number("align", "points", "tracks", "beads", "bead_count", "point_count")
+        count = source.number("track", "tracks", "beads", "patches", "count")
     what = {"beads": "gold beads tracked", "patches": "patches tracked"}.get(kind(source), "")
     if kind(source) == "none":
         return _card("none", "points: aligned by correlation alone")
@@ -105,9 +105,7 @@ def _points(source: Source) -> str:
 
 
 def _residual(source: Source) -> str:
-    pixels = source.number(
-        "align", "residual_mean_px", "mean_residual_px", "residual_px", "weighted_mean_residual_px"
-    )
+    pixels = source.number("align", "residual_mean_px")
     if pixels is None:
         return ""
     size = source.pixel_size_nm
@@ -116,8 +114,12 @@ def _residual(source: Source) -> str:
 
 
 def _leave_out(source: Source) -> str:
-    pixels = source.number("align", "leave_out_error_px", "leave_out_px", "leave_out_rms_px")
-    return _card(f"{number(pixels, 2)} px", "error on points left out") if pixels else ""
+    pixels = source.number("align", "leave_out_error_px")
+    return (
+        _card(f"{number(pixels, 2)} px", "rms error on points left out of the fit")
+        if pixels
+        else ""
+    )
 
 
 def _tomogram(source: Source) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tomoline.errors import TomolineError
-from tomoline.geometry import Floats
+from tomoline.geometry import Floats, centre
 from tomoline.workflow.report._picture import row
 from tomoline.workflow.report._source import Source
-from tomoline.workflow.report._svg import GREEN, ORANGE, Series, chart, number
+from tomoline.workflow.report._svg import BLUE, GREEN, ORANGE, PURPLE, Series, chart, number
 
 _WORDS = (
     ("tilt_offset_deg", "added to all tilt angles to level the specimen", "°"),
@@ -35,8 +37,8 @@ def position(source: Source) -> str:
     return _sketch(source) + table
 
 
-def solved_points(source: Source) -> Floats | None:
-    """Return the solved positions (point, 3) relative to their own middle, raw pixels."""
+def solved_points(source: Source) -> tuple[Floats, NDArray[np.int_]] | None:
+    """Return the solved points (point, 3) in raw pixels from the centre, and their surfaces."""
     from tomoline.files.imod_model import read
 
     path = source.path("fiducials_3d")
@@ -46,43 +48,59 @@ def solved_points(source: Source) -> Floats | None:
         model = read(path)
     except TomolineError:
         return None
-    contours = [c.points for o in model.objects for c in o.contours if len(c.points)]
+    contours = [contour for contour in model.contours if len(contour.points)]
     if not contours:
         return None
-    points = np.concatenate(contours).astype(np.float64) * source.binning("prealigned_stack")
-    points -= np.nanmedian(points, axis=0)
-    return points
+    middle = np.array([centre(model.size_px[0]), centre(model.size_px[1]), 0.0])
+    points = np.concatenate([contour.points for contour in contours]) - middle
+    surface = np.concatenate([np.full(len(one.points), one.surface) for one in contours])
+    return points * source.binning("prealigned_stack"), surface
 
 
 def _sketch(source: Source) -> str:
-    points = solved_points(source)
-    if points is None or len(points) < 2:
+    found = solved_points(source)
+    if found is None or len(found[0]) < 2:
         return ""
+    points, surface = found
     charts = []
-    for axis, name in ((0, "x"), (1, "y")):
+    for axis, name, other in ((0, "x", "y"), (1, "y", "x")):
+        parts = [
+            Series(
+                points[surface == number, axis].tolist(),
+                points[surface == number, 2].tolist(),
+                f"surface {number}" if number else "",
+                (ORANGE, GREEN, PURPLE)[min(int(number), 2)],
+                "points",
+            )
+            for number in np.unique(surface)
+        ]
         charts.append(
             chart(
-                [
-                    Series(points[:, axis].tolist(), points[:, 2].tolist(), "", ORANGE, "points"),
-                    *_surface(points, axis),
-                ],
-                title=f"Points seen along {'y' if name == 'x' else 'x'}",
-                x_label=f"{name}, pixels",
-                y_label="z, pixels",
+                [*parts, *_limits(source, points, axis)],
+                title=f"Points seen along {other}",
+                x_label=f"{name}, raw pixels",
+                y_label="z, raw pixels",
                 least_span=20.0,
             )
         )
-    words = f"{len(points)} points; line: the plane through them."
-    return row(charts) + f'<p class="quiet">{words}</p>'
+    return row(charts)
 
 
-def _surface(points: Floats, axis: int) -> list[Series]:
-    """Return the line of the plane that fits the points, seen from the side."""
-    if len(points) < 4:
+def _limits(source: Source, points: Floats, axis: int) -> list[Series]:
+    """Return the lower and the upper face of the tomogram, seen from the side."""
+    placed = source.json("position")
+    thickness = source.number("reconstruct", "thickness_px") or placed.get("thickness_px")
+    if not isinstance(thickness, int | float):
         return []
-    design = np.column_stack([points[:, :2], np.ones(len(points))])
-    plane, *_ = np.linalg.lstsq(design, points[:, 2], rcond=None)
+    shift = float(placed.get("z_shift_px") or 0.0)
+    slope = math.tan(math.radians(float(placed.get("x_axis_tilt_deg") or 0.0))) if axis else 0.0
     ends = np.array([points[:, axis].min(), points[:, axis].max()])
-    other = float(points[:, 1 - axis].mean())
-    heights = plane[axis] * ends + plane[1 - axis] * other + plane[2]
-    return [Series(ends.tolist(), heights.tolist(), colour=GREEN)]
+    return [
+        Series(
+            ends.tolist(),
+            (slope * ends + side * thickness / 2 - shift).tolist(),
+            "tomogram" if side > 0 else "",
+            BLUE,
+        )
+        for side in (1, -1)
+    ]
