@@ -21,6 +21,7 @@ def check(
     files: Sequence[Path],
     *,
     verbose: bool = False,
+    template: str | None = None,
     console: Console | None = None,
     places: TemplatePlaces | None = None,
 ) -> int:
@@ -32,6 +33,8 @@ def check(
         Directive files (.adoc) and parameter files (.toml), each checked by itself.
     verbose : bool
         Tell where each value comes from.
+    template : str, optional
+        Check directive files as templates of this kind; otherwise their folder tells.
     console : Console, optional
         Where to print.
     places : TemplatePlaces, optional
@@ -40,14 +43,16 @@ def check(
     out = console or Console(soft_wrap=True, highlight=False)
     status = 0
     for path in files:
-        found = check_file(path, places)
+        found = check_file(path, template=template, places=places)
         if found.faults:
             status = 1
         _print(path, found, verbose, out)
     return status
 
 
-def check_file(path: Path, places: TemplatePlaces | None = None) -> Resolution:
+def check_file(
+    path: Path, *, template: str | None = None, places: TemplatePlaces | None = None
+) -> Resolution:
     """Return what one file says, and what is wrong with it."""
     steps = RECIPES["tilt"].steps
     suffix = path.suffix.lower()
@@ -61,7 +66,7 @@ def check_file(path: Path, places: TemplatePlaces | None = None) -> Resolution:
             )
         )
         return found
-    kind = kind_of_template(path)
+    kind = template or kind_of_template(path)
     if kind is not None:
         return gather(steps, templates={kind: path}, places=places)
     found = gather(steps, directives=[path], places=places)

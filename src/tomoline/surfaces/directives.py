@@ -30,6 +30,7 @@ __all__ = [
     "Resolved",
     "Setting",
     "Source",
+    "peek",
     "resolve_files",
     "resolve_sources",
 ]
@@ -156,6 +157,17 @@ def source_of(content: adoc.Adoc, origin: Origin) -> Source:
         tuple((entry.line, entry.key, entry.value) for entry in entries),
         tuple(sorted(meaningless)),
     )
+
+
+def peek(path: Path) -> dict[str, str]:
+    """Return the directives of one file by name, not empty, unchecked and without templates.
+
+    Raises
+    ------
+    TomolineError
+        FILE-.. where the file cannot be read.
+    """
+    return {entry.key: entry.value for entry in adoc.read(path).entries if entry.value}
 
 
 def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Resolved:
