@@ -196,7 +196,7 @@ def _axis_search(source: Source) -> str:
         return ""
     order = np.argsort(angles, kind="stable")
     return chart(
-        [Series(angles[order].tolist(), scores[order].tolist())],
+        [Series(angles[order].tolist(), scores[order].tolist(), dots=False)],
         title="Search for the tilt axis",
         x_label="tilt axis angle, degrees",
         y_label="agreement of the images",

@@ -157,7 +157,7 @@ def _note(notices: Sequence[Notice], style: str) -> str:
         text += f"<details><summary>and {len(found) - MOST_SHOWN} more</summary>{rest}</details>"
     first = {key: str(notices[0].get(key) or "") for key in ("code", "remedy", "step")}
     return (
-        f'<div class="note {style}">{text}<br/>{escape(first["remedy"])}'
+        f'<div class="note {style}">{text}<div>{escape(first["remedy"])}</div>'
         f'<span class="quiet">{escape(first["code"])}, step {escape(first["step"])}</span></div>'
     )
 

@@ -101,6 +101,7 @@ def _limits(source: Source, points: Floats, axis: int) -> list[Series]:
             (slope * ends + side * thickness / 2 - shift).tolist(),
             "tomogram" if side > 0 else "",
             BLUE,
+            dots=False,
         )
         for side in (1, -1)
     ]

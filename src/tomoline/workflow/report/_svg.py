@@ -29,6 +29,8 @@ class Series:
     label: str = ""
     colour: str = BLUE
     style: Literal["line", "points", "bars"] = "line"
+    dots: bool = True
+    """Whether a line has a dot at each point."""
     hints: Sequence[str] = ()
     """What each point says when the pointer rests on it."""
 
@@ -180,7 +182,7 @@ def _drawn(
             pen = "L"
         parts.append(f'<path fill="none" stroke="{one.colour}" stroke-width="1.5" d="{path}"/>')
     for index, place in enumerate(shown):
-        if place is None:
+        if place is None or (one.style == "line" and not one.dots):
             continue
         hint = f"<title>{escape(one.hints[index])}</title>" if index < len(one.hints) else ""
         x, y = place
