@@ -187,9 +187,13 @@ def _split(heights: Floats) -> NDArray[np.int_]:
 
 
 def _separated(double: _Plane, single: _Plane) -> bool:
-    """Whether two planes are really there: far apart, and much better than one."""
+    """Whether two planes are really there: far apart, populated, and much better than one."""
     apart = float(abs(double.heights[1] - double.heights[0]))
-    return apart > _SEPARATION * double.scatter and double.scatter < 0.5 * single.scatter
+    used = [float((double.weights[double.label == side] > 0).mean()) for side in (0, 1)]
+    # Robust weights may have left one plane out altogether, so all residuals count here.
+    spread = float(np.sqrt(np.mean(single.residuals**2)))
+    far = apart > _SEPARATION * double.scatter and double.scatter < 0.5 * spread
+    return far and min(used) > 0.5
 
 
 def _describe(plane: _Plane, good: NDArray[np.intp], count: int) -> Surfaces:
