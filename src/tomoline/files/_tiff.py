@@ -37,8 +37,7 @@ def probe(path: Path) -> TiffHeader:
 
     try:
         with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            shape, dtype, axes = series.shape, series.dtype, series.axes
+            shape, dtype, axes = _layout(tiff)
             size = _pixel_size(tiff)
     except OSError as error:
         raise translate_os_error(error, path, reading=True) from error
@@ -47,7 +46,8 @@ def probe(path: Path) -> TiffHeader:
     if dtype is None or dtype.kind not in "uif" or "S" in axes or len(shape) not in (2, 3):
         raise files.UNSUPPORTED.error(
             where=path,
-            found=f"It holds {dtype} images of shape {shape}; grey images of one size are read.",
+            found=f"It holds {dtype} images, {shape or 'of a size that varies'}; grey images of one "
+            "size are read.",
         )
     views, rows, columns = (1, *shape)[-3:]
     return TiffHeader((int(views), int(rows), int(columns)), np.dtype(dtype), size)
@@ -66,16 +66,28 @@ def read_view(path: Path, view: int, shape: tuple[int, int, int]) -> NDArray[np.
     try:
         # Opened for each view: a TiffFile may not be shared between threads.
         with tifffile.TiffFile(path) as tiff:
-            series = tiff.series[0]
-            if len(series.pages) == shape[0]:
-                image = series.asarray(key=view, maxworkers=1)
+            if len(tiff.pages) == shape[0]:
+                image = tiff.pages[view].asarray(maxworkers=1)
             else:
-                image = series.asarray(maxworkers=1).reshape(shape)[view]
+                image = tiff.series[0].asarray(maxworkers=1).reshape(shape)[view]
     except OSError as error:
         raise translate_os_error(error, path, reading=True) from error
     except Exception as error:
         raise _unreadable(path, error, view) from error
     return np.ascontiguousarray(image.reshape(shape[1:]), dtype=np.float32)
+
+
+def _layout(tiff: Any) -> tuple[tuple[int, ...], Any, str]:
+    """Shape, dtype and axes of all pages together, or of ImageJ's planes behind a single page."""
+    pages = [(page.shape, page.dtype, page.axes) for page in tiff.pages]
+    if len(pages) == 1:
+        series = tiff.series[0]
+        return series.shape, series.dtype, series.axes
+    shape, dtype, axes = pages[0]
+    if any(page != pages[0] for page in pages):
+        # Told to the caller as a shape that is not read.
+        return (), dtype, axes
+    return (len(pages), *shape), dtype, axes
 
 
 def _unreadable(path: Path, error: Exception, view: int | None = None) -> TomolineError:

@@ -129,7 +129,7 @@ def write(path: Path, entries: Sequence[tuple[str, str]]) -> None:
     lines = []
     for key, value in entries:
         line = f"{key} = {value}".rstrip()
-        if parse([line]).entries != (Entry(key, value, 1),):
+        if parse(re.split(r"[\r\n]", line)).entries != (Entry(key, value, 1),):
             raise ValueError(f"{line!r} cannot stand in a directive file")
         lines.append(line + "\n")
     write_text(path, "".join(lines))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tomoline.errors import Notice, files
 from tomoline.files import adoc
-from tomoline.files._mdoc_views import MdocView, view_of, with_order
+from tomoline.files._mdoc_views import MdocView, parse_date, view_of, with_order
 from tomoline.files._mrc_header import tilt_axis_of
 
 __all__ = ["Found", "Mdoc", "MdocSection", "MdocView", "find_for", "read", "tilt_axis_deg", "views"]
@@ -209,6 +209,9 @@ def _cut_short(document: adoc.Adoc, sections: list[MdocSection]) -> str | None:
         line, text = document.ignored[-1]
         if not any(entry.line > line for part in document.sections for entry in part.entries):
             return f"It ends in the middle of line {line} ({text[:40]!r})."
+    time = last.values.get("DateTime")
+    if time is not None and parse_date(time) is None:
+        return f"Its last section, [{last.kind} = {last.name}], ends in the middle of a time."
     alike = [section for section in sections[:-1] if section.kind == last.kind]
     if not alike:
         return None
