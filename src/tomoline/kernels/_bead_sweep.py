@@ -32,7 +32,7 @@ def sweep(
     matrices: Floats,
     starts: list[int],
     *,
-    half_size_px: tuple[float, float],
+    fields_px: Floats,
     depth_px: tuple[float, float],
     tolerance_px: float,
     least_share: float,
@@ -51,8 +51,8 @@ def sweep(
         From `cameras`.
     starts : list of int
         Views whose detections are followed up.
-    half_size_px : (float, float)
-        Half width and half height of the views: where a bead can be seen at all.
+    fields_px : (v, 4) float64
+        Lowest and highest x, lowest and highest y at which a bead can be seen in each view.
     depth_px : (float, float)
         Range of z.
     tolerance_px : float
@@ -87,8 +87,7 @@ def sweep(
         matrices,
         used,
         depths,
-        half_size_px[0],
-        half_size_px[1],
+        fields_px,
         tolerance_px,
         least_share,
     )
@@ -130,8 +129,7 @@ def _sweep(
     matrices: Floats,
     used: Indices,
     depths: Floats,
-    half_width: float,
-    half_height: float,
+    fields: Floats,
     tolerance: float,
     least_share: float,
 ) -> Indices:
@@ -167,7 +165,9 @@ def _sweep(
                 n = matrices[v]
                 seen_x = n[0, 0] * x + n[0, 1] * y + n[0, 2] * z + n[0, 3]
                 seen_y = n[1, 0] * x + n[1, 1] * y + n[1, 2] * z + n[1, 3]
-                if abs(seen_x) > half_width or abs(seen_y) > half_height:
+                if seen_x < fields[v, 0] or seen_x > fields[v, 1]:
+                    continue
+                if seen_y < fields[v, 2] or seen_y > fields[v, 3]:
                     continue
                 visible += 1
                 k = _nearest(flat, claimed, first[v], first[v + 1], seen_x, seen_y, tolerance)

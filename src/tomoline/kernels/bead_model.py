@@ -98,6 +98,13 @@ def sphere_profile(diameter_px: float, blur_px: float = 0.7) -> BeadProfile:
     return make_profile(values / values[0])
 
 
+def rescale(profile: BeadProfile, factor: float) -> BeadProfile:
+    """Return the profile in an image reduced by `factor`, in pixels of that image."""
+    radii = np.arange(int(profile.extent_px / factor / STEP_PX) + 1) * STEP_PX
+    table = np.arange(len(profile.values)) * STEP_PX
+    return make_profile(np.interp(radii * factor, table, profile.values, right=0.0))
+
+
 def kernel_image(profile: BeadProfile, shape: tuple[int, int], window_px: float) -> Image:
     """Draw the profile as a filter kernel about pixel (0, 0), wrapped, with zero mean.
 

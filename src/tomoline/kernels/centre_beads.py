@@ -117,9 +117,7 @@ def _refine(
     near = np.empty((8, 2))
     for i in range(starts.shape[0]):
         start_x, start_y = starts[i, 0] + middle_x, starts[i, 1] + middle_y
-        if not (
-            reach <= start_x <= width - 1 - reach and reach <= start_y <= height - 1 - reach
-        ):
+        if not (reach <= start_x <= width - 1 - reach and reach <= start_y <= height - 1 - reach):
             continue
         # Other beads whose pixels reach into this one's window.
         count = 0
@@ -130,7 +128,16 @@ def _refine(
                 near[count, 0], near[count, 1] = x, y
                 count += 1
         _fit_one(
-            image, start_x, start_y, near[:count], values, slopes, reach, radius, max_move, sign,
+            image,
+            start_x,
+            start_y,
+            near[:count],
+            values,
+            slopes,
+            reach,
+            radius,
+            max_move,
+            sign,
             fits[i],
         )
         fits[i, 0] -= middle_x
@@ -164,10 +171,10 @@ def _fit_one(
         right[:] = 0.0
         total = 0.0
         pixels = 0
-        first_column = max(0, int(math.ceil(x - reach)))
-        last_column = min(width - 1, int(math.floor(x + reach)))
-        first_row = max(0, int(math.ceil(y - reach)))
-        last_row = min(height - 1, int(math.floor(y + reach)))
+        first_column = max(0, math.ceil(x - reach))
+        last_column = min(width - 1, math.floor(x + reach))
+        first_row = max(0, math.ceil(y - reach))
+        last_row = min(height - 1, math.floor(y + reach))
         # The first pass has no amplitude yet, so it solves for amplitude and plane only.
         unknowns = 4 if iteration == 0 else 6
         for r in range(first_row, last_row + 1):
@@ -264,9 +271,7 @@ def _judge(
     answer = np.empty(3)
     without = total
     if _solve(block, plane, 3, answer):
-        without = total - (
-            answer[0] * right[1] + answer[1] * right[2] + answer[2] * right[3]
-        )
+        without = total - (answer[0] * right[1] + answer[1] * right[2] + answer[2] * right[3])
     fit[2] = solution[0]
     fit[3] = solution[1]
     fit[4] = math.sqrt(left / max(pixels - 6, 1))

@@ -124,7 +124,7 @@ def more_beads(
     detections: list[Detections | None],
     solution: BundleSolution,
     *,
-    half_size_px: tuple[float, float],
+    fields_px: Floats,
     bead_diameter_px: float,
     least_score: float,
     tolerance_px: float,
@@ -137,8 +137,8 @@ def more_beads(
     detections : list of Detections or None
         Of each view, in the frame of the solution.
     solution : BundleSolution
-    half_size_px : (float, float)
-        Half width and half height of the views.
+    fields_px : (v, 4) float64
+        Lowest and highest x, lowest and highest y at which beads can be seen in each view.
     bead_diameter_px : float
         Detections nearer than this to a tracked bead belong to it.
     least_score : float
@@ -179,7 +179,7 @@ def more_beads(
             solution.rotation_rad, solution.tilt_rad, solution.magnification, solution.shift_px
         ),
         starts[:: max(1, len(starts) // 12)][:8],
-        half_size_px=half_size_px,
+        fields_px=fields_px,
         depth_px=(float(depths.min()) - margin, float(depths.max()) + margin),
         tolerance_px=tolerance_px,
         least_share=least_share,

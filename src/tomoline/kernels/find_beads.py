@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +40,63 @@ class Detections:
     contrast: Floats
 
 
+@dataclass(frozen=True)
+class BeadFilter:
+    """Matched filter for beads of one profile in images of one shape.
+
+    Attributes
+    ----------
+    profile : BeadProfile
+    light : bool
+        Whether beads are brighter than their surroundings.
+    shape : (int, int)
+        Of the images.
+    transfer : (y, x // 2 + 1) float32
+        Spectrum of the zero-mean kernel, which is even, so that its spectrum is real.
+    """
+
+    profile: BeadProfile
+    light: bool
+    shape: tuple[int, int]
+    transfer: Image
+
+    @classmethod
+    def make(
+        cls, profile: BeadProfile, shape: tuple[int, int], *, light: bool = False
+    ) -> BeadFilter:
+        """Prepare the filter for images of `shape`."""
+        padded = (fourier.good_size(shape[0]), fourier.good_size(shape[1]))
+        kernel = kernel_image(profile, padded, _WINDOW * 0.5 * profile.diameter_px + 0.5)
+        spectrum = fourier.forward_2d(kernel).real * np.float32(1.0 if light else -1.0)
+        return cls(profile, light, shape, np.ascontiguousarray(spectrum))
+
+    def response(self, image: Image) -> Image:
+        """Correlate an image with the bead's zero-mean kernel; beads give positive peaks.
+
+        Parameters
+        ----------
+        image : (y, x) float32
+
+        Returns
+        -------
+        (y, x) float32
+            In the image's unit; where noise is white it has the image's standard deviation.
+        """
+        height, width = image.shape
+        shape = (fourier.good_size(height), fourier.good_size(width))
+        level = np.float32(np.median(image[::7, ::7]))
+        padded = np.zeros(shape, dtype=np.float32)
+        np.subtract(image, level, out=padded[:height, :width])
+        spectrum = fourier.forward_2d(padded)
+        spectrum *= self.transfer
+        return np.ascontiguousarray(fourier.inverse_2d(spectrum, shape)[:height, :width])
+
+
 def find_beads(
     image: Image,
-    profile: BeadProfile,
+    bead_filter: BeadFilter,
     *,
-    light: bool = False,
-    max_count: int = 2000,
+    max_count: int = 500,
     min_contrast: float = 3.5,
 ) -> Detections:
     """Find what looks like a bead of the given profile.
@@ -58,10 +108,9 @@ def find_beads(
     Parameters
     ----------
     image : (y, x) float32
-        Best reduced so that beads are about 6 to 8 pixels wide.
-    profile : BeadProfile
-    light : bool
-        Whether beads are brighter than their surroundings.
+        Best reduced so that beads are 5 to 9 pixels wide.
+    bead_filter : BeadFilter
+        For images of this shape.
     max_count : int
         At most this many, the best, are returned.
     min_contrast : float
@@ -71,10 +120,11 @@ def find_beads(
     -------
     Detections
     """
-    response = filter_response(image, profile, light=light)
+    profile = bead_filter.profile
+    response = bead_filter.response(image)
     noise = _local_noise(response)
-    peaks, heights = _peaks(response, noise, 0.5 * profile.diameter_px, min_contrast, 4 * max_count)
-    order = np.argsort(-heights, kind="stable")[: 2 * max_count]
+    peaks, heights = _peaks(response, noise, 0.5 * profile.diameter_px, min_contrast, 2 * max_count)
+    order = np.argsort(-heights, kind="stable")
     middle = np.array([(image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2])
     starts = peaks[order] - middle
     fits = refine_centres(
@@ -82,7 +132,7 @@ def find_beads(
         starts,
         profile,
         max_move_px=0.6 * profile.diameter_px,
-        light=light,
+        light=bead_filter.light,
         avoid_px=np.empty((0, 2)),
     )
     good = np.isfinite(fits.centres_px[:, 0]) & (fits.correlation > 0.2)
@@ -91,34 +141,7 @@ def find_beads(
     best = np.argsort(-score, kind="stable")
     best = best[good[best]]
     best = best[_first_of_each(fits.centres_px[best], 0.5 * profile.diameter_px)][:max_count]
-    return Detections(
-        fits.centres_px[best], score[best], fits.amplitude[best], contrast[best]
-    )
-
-
-def filter_response(image: Image, profile: BeadProfile, *, light: bool = False) -> Image:
-    """Correlate the image with the bead's zero-mean kernel; beads give positive peaks.
-
-    Parameters
-    ----------
-    image : (y, x) float32
-    profile : BeadProfile
-    light : bool
-
-    Returns
-    -------
-    (y, x) float32
-        In the image's unit; where noise is white it has the image's standard deviation.
-    """
-    shape = (fourier.good_size(image.shape[0]), fourier.good_size(image.shape[1]))
-    padded = np.full(shape, np.float32(np.median(image[::7, ::7])), dtype=np.float32)
-    padded[: image.shape[0], : image.shape[1]] = image
-    kernel = kernel_image(profile, shape, _WINDOW * 0.5 * profile.diameter_px + 0.5)
-    spectrum = fourier.forward_2d(padded)
-    # The kernel is even, so its spectrum is real.
-    spectrum *= fourier.forward_2d(kernel).real * np.float32(1.0 if light else -1.0)
-    response = fourier.inverse_2d(spectrum, shape)
-    return np.ascontiguousarray(response[: image.shape[0], : image.shape[1]])
+    return Detections(fits.centres_px[best], score[best], fits.amplitude[best], contrast[best])
 
 
 def score_threshold(scores: Floats, fallback: float = 0.55) -> float:
@@ -140,9 +163,7 @@ def score_threshold(scores: Floats, fallback: float = 0.55) -> float:
     for width in (0.1, 0.07, 0.05, 0.035):
         density = np.exp(-0.5 * ((grid[:, None] - scores[None, :]) / width) ** 2).sum(axis=1)
         upper = float(scores.max())
-        inner = np.flatnonzero(
-            (density[1:-1] <= density[:-2]) & (density[1:-1] < density[2:])
-        ) + 1
+        inner = np.flatnonzero((density[1:-1] <= density[:-2]) & (density[1:-1] < density[2:])) + 1
         for k in inner[::-1]:
             beads = density[k:].max()
             if grid[k] < upper and density[k] < 0.7 * beads and beads > 1.5:
@@ -191,7 +212,7 @@ def _peaks(
 ) -> tuple[Floats, Floats]:
     """Return sub-pixel places (x, y) and contrasts of local maxima over a bead's radius."""
     height, width = response.shape
-    reach = max(1, int(round(0.7 * radius)))
+    reach = max(1, round(0.7 * radius))
     places = np.empty((max_count, 2))
     contrasts = np.empty(max_count)
     count = 0

@@ -1,0 +1,304 @@
+"""Step 5: beads or patches tracked through all views."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tomoline import errors
+from tomoline.params import StepParams, parameter
+from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._fiducials import Fiducials, LeaveOutScore, TrackInfo, view_bytes
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.steps._bead_views import BeadViews
+    from tomoline.steps._follow_beads import Followed
+
+    Floats = NDArray[np.float64]
+
+_FEW_POINTS = 3
+_SURE_BEADS = 5
+
+
+class TrackParams(StepParams):
+    """Follow the chosen beads through all views, or patches where there are no beads.
+
+    Beads are detected in every view, told apart by where the running solution of the specimen
+    expects them, and centred by fitting the average bead. Which of beads and patches is kept is
+    decided, where that is left to the program, by how well points are predicted that were left
+    out of the fit.
+    """
+
+    rounds: int = parameter(
+        2,
+        ge=1,
+        le=20,
+        help="Passes of centring, each with better averages and predictions; more change little.",
+        directive="comparam.track.beadtrack.RoundsOfTracking",
+    )
+    runs: int = parameter(
+        1,
+        ge=1,
+        le=20,
+        help="How many times the rounds are gone through.",
+        directive="runtime.BeadTracking.any.numberOfRuns",
+        template=False,
+    )
+    add_beads: bool = parameter(
+        True,
+        help="Also take beads that were no seeds but are seen in most views, unless a number of "
+        "beads is asked for: they hold the edges and the high tilts.",
+    )
+    local_areas: bool = parameter(
+        True,
+        help="Expect beads where their neighbours have gone, not only where the global solution "
+        "says: specimens bend in the beam.",
+        directive="comparam.track.beadtrack.LocalAreaTracking",
+    )
+    local_area_size_px: tuple[int, int] | int = parameter(
+        1000,
+        help="Size of areas within which beads move alike; IMOD's value.",
+        directive="comparam.track.beadtrack.LocalAreaTargetSize",
+    )
+    sobel_centring: bool = parameter(
+        False,
+        help="Centre beads by the steepness of their rims instead of by their densities; measured "
+        "to be less exact than the fit of densities on both simulated and real series.",
+        directive="comparam.track.beadtrack.SobelFilterCentering",
+        when="When uneven backgrounds pull beads aside.",
+    )
+    sobel_sigma_px: float | None = parameter(
+        None,
+        ge=0,
+        help="Smoothing before rims are sought, in pixels.",
+        directive="comparam.track.beadtrack.KernelSigmaForSobel",
+    )
+    sobel_sigma_diameters: float = parameter(
+        0.12,
+        ge=0,
+        le=1,
+        help="The same as a fraction of the bead's diameter, where no number of pixels is given.",
+        directive="comparam.track.beadtrack.ScalableSigmaForSobel",
+    )
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """One way of tracking and how well it does."""
+
+    kind: Literal["beads", "patches"]
+    tracks_px: Floats
+    axis_rad: float
+    score: LeaveOutScore
+    bead_diameter_px: float | None = None
+
+
+def run(params: TrackParams, context: StepContext) -> Values:
+    """Track and write the model."""
+    plan = Fiducials.read(context.input("fiducials"))
+    if plan.kind == "none":
+        return _tell_nothing(context, "asked for")
+
+    from tomoline.steps._bead_views import BeadViews
+
+    views = BeadViews.open(context)
+    values: Values = {}
+    tried: list[_Tracked] = []
+    if plan.kind == "beads":
+        beads = _beads(params, plan, context, views, values)
+        if beads is not None:
+            tried.append(beads)
+    doubtful = not plan.sure or not tried or len(tried[0].tracks_px) < _SURE_BEADS
+    if plan.kind == "patches" or (doubtful and not plan.demanded):
+        patches = _patches(params, context, views, values)
+        if patches is not None:
+            tried.append(patches)
+    if not tried:
+        found = f"no {plan.kind} could be followed through three views."
+        if plan.demanded:
+            raise errors.tilt.NOT_TRACKED.error(context.root, found)
+        context.warn(errors.tilt.OTHER_TRACKS.notice(context.root, found))
+        return _tell_nothing(context, found)
+    best = min(tried, key=lambda way: way.score.per_view_px)
+    if best.kind != plan.kind:
+        context.warn(
+            errors.tilt.OTHER_TRACKS.notice(
+                context.root, f"{plan.kind} were planned, {best.kind} predict left-out points better."
+            )
+        )
+    return _write(context, views, best, tried, values)
+
+
+def _tell_nothing(context: StepContext, reason: str) -> Values:
+    with context.writing("track_info") as path:
+        TrackInfo(kind="none").write(path)
+    return {"kind": "none", "reason": reason}
+
+
+def _beads(
+    params: TrackParams, plan: Fiducials, context: StepContext, views: BeadViews, values: Values
+) -> _Tracked | None:
+    """Follow beads; None where too few could be followed."""
+    from tomoline.files.stack import open_stack
+    from tomoline.steps._follow_beads import Following, follow_beads
+    from tomoline.steps._track_models import read_tracks
+
+    prealigned = open_stack(context.input("prealigned_stack"))
+    binning = max(1, round(views.stack.shape[2] / prealigned.shape[2]))
+    seeds = read_tracks(context.input("seeds"), shape=prealigned.shape, binning=binning)
+    diameter = plan.sphere_diameter_px or views.views.gold_diameter_px
+    if diameter is None or not len(seeds):
+        return None
+    axis_deg = float(json.loads(context.input("coarse").read_text())["tilt_axis_deg"])
+    size = params.local_area_size_px
+    work = Following(
+        sphere_diameter_px=diameter,
+        light=plan.light,
+        rounds=params.rounds * params.runs,
+        add_beads=params.add_beads and plan.target is None,
+        local_size_px=float(max(size) if isinstance(size, tuple) else size)
+        if params.local_areas
+        else None,
+        prepare=_preparation(params, diameter),
+    )
+    followed = follow_beads(views, seeds, math.radians(axis_deg), work)
+    values["seed_beads"] = len(seeds)
+    values["added_beads"] = followed.added
+    _report_moved(context, views, followed)
+    if followed.solution is None:
+        return None
+    score = _score(followed.tracks_px, views, followed.solution.common_rotation_rad)
+    return _Tracked(
+        "beads",
+        followed.tracks_px,
+        followed.solution.common_rotation_rad,
+        score,
+        followed.bead_diameter_px,
+    )
+
+
+def _preparation(params: TrackParams, diameter_px: float):  # type: ignore[no-untyped-def]
+    """Return the filter for centring by rims, or None."""
+    if not params.sobel_centring:
+        return None
+    from tomoline.kernels.gradient import gradient_filter
+
+    sigma = params.sobel_sigma_px
+    smoothing = params.sobel_sigma_diameters * diameter_px if sigma is None else sigma
+    return lambda image: gradient_filter(image, smoothing)
+
+
+def _report_moved(context: StepContext, views: BeadViews, followed: Followed) -> None:
+    limit = 0.04 * views.stack.shape[2]
+    for view, moved in followed.outward.moved_px.items():
+        if moved > limit:
+            number = views.views.views[view].number
+            context.warn(
+                errors.tilt.COARSE_CORRECTED.notice(
+                    f"view {number}", f"beads lie {moved:.0f} pixels from where they should."
+                )
+            )
+
+
+def _patches(
+    params: TrackParams, context: StepContext, views: BeadViews, values: Values
+) -> _Tracked | None:
+    return None
+
+
+def _score(tracks_px: Floats, views: BeadViews, axis_rad: float) -> LeaveOutScore:
+    import numpy as np
+
+    from tomoline.kernels.bundle import leave_out_error
+
+    error = leave_out_error(tracks_px, views.tilt_rad, axis_rad)
+    points = np.isfinite(tracks_px[..., 0]).sum(axis=0)[views.views.included]
+    per_view = error.rms_px / math.sqrt(max(1.0, float(points.mean())))
+    return LeaveOutScore(
+        tracks=len(tracks_px),
+        leave_out_px=round(error.rms_px, 5),
+        per_view_px=round(per_view, 5),
+    )
+
+
+def _write(
+    context: StepContext,
+    views: BeadViews,
+    best: _Tracked,
+    tried: list[_Tracked],
+    values: Values,
+) -> Values:
+    """Write model and information, warn of views with few points, and return the values."""
+    import numpy as np
+
+    from tomoline.files.stack import open_stack
+    from tomoline.steps._track_models import write_tracks
+
+    prealigned = open_stack(context.input("prealigned_stack"))
+    binning = max(1, round(views.stack.shape[2] / prealigned.shape[2]))
+    with context.writing("tracks") as path:
+        write_tracks(
+            path,
+            best.tracks_px,
+            shape=prealigned.shape,
+            binning=binning,
+            pixel_size_nm=prealigned.pixel_size_nm,
+            name=best.kind,
+            radius_px=0.5 * (best.bead_diameter_px or 0.0) / binning,
+        )
+    points = [int(n) for n in np.isfinite(best.tracks_px[..., 0]).sum(axis=0)]
+    for view, count in zip(views.views.views, points, strict=True):
+        where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
+        if view.excluded is None and count == 0:
+            context.warn(errors.tilt.VIEW_NOT_TRACKED.notice(where, "nothing was found in it."))
+        elif view.excluded is None and count < _FEW_POINTS:
+            context.warn(errors.tilt.FEW_POINTS.notice(where, f"{count} points."))
+    scores = {way.kind: way.score for way in tried}
+    info = TrackInfo(
+        kind=best.kind,
+        tracks=len(best.tracks_px),
+        points_per_view=tuple(points),
+        binning=binning,
+        bead_diameter_px=best.bead_diameter_px,
+        tilt_axis_deg=math.degrees(best.axis_rad),
+        scores=scores,
+    )
+    with context.writing("track_info") as path:
+        info.write(path)
+    included = views.views.included
+    return {
+        "kind": best.kind,
+        "tracks": len(best.tracks_px),
+        "points": sum(points),
+        "points_per_view": points,
+        "share_tracked": round(float(np.sum(points) / max(1, included.sum() * len(best.tracks_px))), 4),
+        "tilt_axis_deg": round(math.degrees(best.axis_rad), 4),
+        "leave_out_px": {kind: score.leave_out_px for kind, score in scores.items()},
+        "leave_out_per_view_px": {kind: score.per_view_px for kind, score in scores.items()},
+        "bead_diameter_px": None
+        if best.bead_diameter_px is None
+        else round(best.bead_diameter_px, 3),
+        **values,
+    }
+
+
+def _memory_bytes(shape: Shape, params: TrackParams) -> int:
+    return view_bytes(shape.height, shape.width)
+
+
+TRACK = Step(
+    name="track",
+    number=5,
+    title="beads or patches tracked",
+    params=TrackParams,
+    run=run,
+    reads=("fixed_stack", "views", "coarse_transforms", "coarse", "prealigned_stack", "fiducials"),
+    optional=("seeds",),
+    writes=("tracks", "track_info"),
+    memory_bytes=_memory_bytes,
+)
