@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from rich.console import Console
@@ -35,7 +36,7 @@ def print_steps(name: str, console: Console | None = None) -> int:
 
 def _print_step(step: Step[Any], out: Console) -> None:
     out.print(f"[bold]{step.name}[/bold] (step {step.number:g}): {step.title}")
-    out.print(step.help, markup=False, soft_wrap=not out.is_terminal)
+    out.print(inspect.cleandoc(step.help), markup=False, soft_wrap=not out.is_terminal)
     for info in describe(step.params):
         out.print(f"\n[bold]{step.name}.{info.name}[/bold]")
         for label, text in (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 
 
 def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -14,9 +14,13 @@ def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
     >>> nearest("zzz", ["thickness_px"]) is None
     True
     """
-    by_lower = {candidate.lower(): candidate for candidate in names}
+    by_lower: dict[str, list[str]] = {}
+    for candidate in names:
+        by_lower.setdefault(candidate.lower(), []).append(candidate)
     found = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
-    return by_lower[found[0]] if found else None
+    if not found:
+        return None
+    return max(by_lower[found[0]], key=lambda one: SequenceMatcher(None, name, one).ratio())
 
 
 def suggestion(name: str, names: Iterable[str], cutoff: float = 0.6) -> str:

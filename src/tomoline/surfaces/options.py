@@ -42,8 +42,9 @@ def kind_text(info: ParameterInfo) -> str:
     >>> kind_text(describe(Params)[0])
     'integer > 0, pixels'
     """
-    words = " ".join(part for part in (info.type_text, info.bounds) if part)
-    return ", ".join(part for part in (words, info.unit) if part)
+    kind, comma, none = info.type_text.partition(", or none")
+    words = " ".join(part for part in (kind, info.bounds) if part)
+    return ", ".join(part for part in (words, info.unit) if part) + comma + none
 
 
 def codes_text(info: ParameterInfo) -> str:
