@@ -31,7 +31,8 @@ class BundleOptions:
     robust : bool
         Tukey weights, which fall with the residual and are 0 for outliers.
     k_factor : float
-        Scales Tukey's constant 4.685: smaller gives less weight to more points.
+        Scales Tukey's constant 4.685: smaller gives less weight to more points. With 1, the
+        centres of views of real gold came out a fifth worse than with 1.6.
     weight_whole_tracks : bool
         One weight a track instead of one a point, as fits patches.
     max_iterations : int
@@ -50,6 +51,6 @@ class BundleOptions:
     tilt_prior_rad: float = math.radians(0.5)
     magnification_prior: float = 2e-3
     robust: bool = True
-    k_factor: float = 1.0
+    k_factor: float = 1.6
     weight_whole_tracks: bool = False
     max_iterations: int = 50

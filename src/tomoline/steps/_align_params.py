@@ -89,10 +89,11 @@ class AlignParams(StepParams):
         directive=_ALIGN + "RobustFitting",
     )
     k_factor: float = parameter(
-        1.0,
+        1.6,
         gt=0,
         le=10,
-        help="Scales the residual at which a point's weight becomes 0.",
+        help="Scales the residual at which a point's weight becomes 0; IMOD's 1 was measured to "
+        "waste good points, and tracking has dropped the worst ones.",
         directive=_ALIGN + "KFactorScaling",
         when="Below 1, when many points are bad.",
     )
