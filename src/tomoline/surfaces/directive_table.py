@@ -136,6 +136,18 @@ def _rows() -> tuple[dict[str, str], ...]:
     return tuple(reader)
 
 
+@cache
+def program_options() -> Mapping[str, frozenset[str]]:
+    """Return, for IMOD's programs, options that are no directives of the table.
+
+    >>> "LOCALFILE" in program_options()["tilt"]
+    True
+    """
+    text = files("tomoline.surfaces").joinpath("program_options.txt").read_text(encoding="utf-8")
+    lines = [line.partition(":") for line in text.splitlines() if not line.startswith("#")]
+    return {program: frozenset(names.split()) for program, _, names in lines}
+
+
 def declared(steps: Sequence[Step[Any]]) -> dict[str, tuple[Target, ...]]:
     """Return, for each directive that a step declares, the parameters that it sets."""
     targets: dict[str, list[Target]] = {}

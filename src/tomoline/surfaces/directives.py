@@ -20,7 +20,12 @@ from tomoline.steps import Step
 from tomoline.surfaces import templates as template_files
 from tomoline.surfaces._settings import BATCH_RANK, Origin, Setting, effective, settings_of
 from tomoline.surfaces._values import convert, directive_value, same
-from tomoline.surfaces.directive_table import EXCLUSIVE, Directive, directive_table
+from tomoline.surfaces.directive_table import (
+    EXCLUSIVE,
+    Directive,
+    directive_table,
+    program_options,
+)
 from tomoline.surfaces.names import nearest, suggestion
 from tomoline.surfaces.templates import TemplatePlaces
 
@@ -36,6 +41,8 @@ __all__ = [
 ]
 
 RADIAL = "comparam.tilt.tilt.RADIAL"
+TYPING_ERROR = 0.85
+"""Likeness (of difflib) from which an unknown option is taken for a mistyped one."""
 TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
 
 
@@ -233,10 +240,10 @@ def _unknown(setting: Setting, table: Mapping[str, Directive], resolved: Resolve
     """Tell an unknown directive; an option that only IMOD's program knows is no fault."""
     where = str(setting.origin)
     parts = setting.name.split(".")
-    siblings = [name for name in table if name.split(".")[:3] == parts[:3]]
+    siblings = [name.split(".")[3] for name in table if name.split(".")[:3] == parts[:3]]
     if len(parts) == 4 and parts[0] == "comparam" and siblings:
-        options = [name.split(".")[3] for name in siblings]
-        if nearest(parts[3], options, cutoff=0.75) is None:
+        others = program_options().get(parts[2], frozenset())
+        if parts[3] in others or nearest(parts[3], [*siblings, *others], TYPING_ERROR) is None:
             found = (
                 f"{setting.written} is not in the table of directives; it is taken for another "
                 f"option of IMOD's {parts[2]}."

@@ -122,8 +122,12 @@ def test_asking_for_nothing_needs_no_notice(resolve_text):
     assert (resolved.notices, resolved.faults) == ([], [])
 
 
-def test_options_that_only_imods_program_knows_are_no_fault(resolve_text):
-    resolved = resolve_text("comparam.tilt.tilt.VertForZFactors=1")
+@pytest.mark.parametrize(
+    "name",
+    ["tilt.tilt.EXCLUDELIST", "align.tiltalign.LocalMagOption", "tilt.tilt.AnOptionOfLaterYears"],
+)
+def test_options_that_only_imods_program_knows_are_no_fault(resolve_text, name):
+    resolved = resolve_text(f"comparam.{name}=1")
     assert resolved.faults == []
     assert [notice.code for notice in resolved.notices] == ["PARAM-04"]
 
