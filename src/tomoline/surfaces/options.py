@@ -56,7 +56,9 @@ def codes_text(info: ParameterInfo) -> str:
     >>> codes_text(describe(Params)[0])
     '0 = no'
     """
-    codes = info.directive_values or {}
+    codes = {str(code): value for code, value in (info.directive_values or {}).items()}
+    if info.directive is not None and info.directive_empty is not ...:
+        codes["empty"] = info.directive_empty
     return ", ".join(f"{code} = {value_text(value)}" for code, value in codes.items())
 
 
