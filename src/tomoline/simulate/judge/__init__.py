@@ -7,8 +7,9 @@ from tomoline.simulate.judge.centres import (
     centre_errors,
     tilt_errors_deg,
 )
-from tomoline.simulate.judge.density import density_correlation, fit_density
+from tomoline.simulate.judge.density import density_correlation
 from tomoline.simulate.judge.pose import Pose, fit_pose
+from tomoline.simulate.judge.registration import find_pose, fit_density
 from tomoline.simulate.judge.sampling import sample_density
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "density_correlation",
     "find_beads",
     "fit_density",
+    "find_pose",
     "fit_pose",
     "match_beads",
     "sample_density",

@@ -19,6 +19,9 @@ from tomoline.simulate.specimen import (
 TRUTH_BLUR_PX = 1.0
 """Blur of the truth that a reconstruction with the usual low-pass filter is compared with."""
 
+Region = tuple[slice, slice, slice]
+"""Part of a volume: ranges of z, y and x."""
+
 _CUT = 4.0
 
 
@@ -70,6 +73,43 @@ def sample_density(
         start, end = pose.apply(row[:3]) + middle, pose.apply(row[3:6]) + middle
         _add_filament(volume, start, end, sigma * pose.scale, peak)
     return volume
+
+
+def sample_region(
+    specimen: Specimen,
+    pose: Pose,
+    shape: tuple[int, int, int],
+    region: Region,
+    *,
+    blur_px: float = TRUTH_BLUR_PX,
+    gold: bool = True,
+) -> NDArray[np.float32]:
+    """Return the density at the voxels of a part of a volume, as `sample_density` does."""
+    sizes = tuple(part.stop - part.start for part in region)
+    # The region has another centre than the volume.
+    moved = [(part.start + part.stop - size) / 2 for part, size in zip(region, shape, strict=True)]
+    inner = (sizes[0], sizes[1], sizes[2])
+    there = Pose(pose.matrix, pose.shift_px - np.array(moved[::-1]))
+    return sample_density(specimen, there, inner, blur_px=blur_px, gold=gold)
+
+
+def offsets_in_region(
+    pose: Pose, shape: tuple[int, int, int], region: Region
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return z, y, x of a region's voxels from the specimen's centre, ready to broadcast."""
+    z, y, x = (
+        (np.arange(part.start, part.stop) - (size - 1) / 2 - centre).astype(np.float32)
+        for part, size, centre in zip(region, shape, pose.shift_px[::-1], strict=True)
+    )
+    return z[:, None, None], y[None, :, None], x[None, None, :]
+
+
+def reduced(volume: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average cubes of `factor` voxels, from the volume's first voxel on; a rest is cut off."""
+    z, y, x = (size // factor for size in volume.shape)
+    whole = volume[: z * factor, : y * factor, : x * factor]
+    blocks = whole.reshape(z, factor, y, factor, x, factor)
+    return np.asarray(blocks.mean(axis=(1, 3, 5)), dtype=np.float32)
 
 
 @njit(nogil=True, cache=True)
