@@ -21,48 +21,58 @@ TILE_X = 16
 
 
 @njit(nogil=True, cache=True)
-def place_row(cosines, sines, first_view, count, columns, u_row, x_count, starts, slopes, bases):  # type: ignore[no-untyped-def]
-    """Prepare `place_views` for a row of voxels whose first lies at u_row[n] in each view."""
-    for n in range(count):
-        slope = cosines[first_view + n]
+def place_row(cosines, sines, first_view, columns, z, x, axis_column, x_count, starts, bases):  # type: ignore[no-untyped-def]
+    """Prepare `place_views` for a row of `x_count` voxels from (x, z), relative to the axis."""
+    for n in range(min(VIEW_BLOCK, cosines.shape[0] - first_view)):
+        view = first_view + n
+        u = axis_column + z * sines[view] + x * cosines[view]
         # Relative to a column near by, so that float32 keeps small fractions.
-        base = np.int64(min(u_row[n], u_row[n] + slope * (x_count - 1)))
-        starts[n] = u_row[n] - base
-        slopes[n] = slope
-        bases[n] = ((first_view + n) * columns + base) * LANES
+        base = np.int64(min(u, u + cosines[view] * (x_count - 1)))
+        starts[n] = u - base
+        bases[n] = (view * columns + base) * LANES
+
+
+@njit(nogil=True, cache=True)
+def block_of(values, first_view, out):  # type: ignore[no-untyped-def]
+    """Copy the block of views from `first_view` on to `out`, float32."""
+    for n in range(min(VIEW_BLOCK, values.shape[0] - first_view)):
+        out[n] = values[first_view + n]
 
 
 @njit(nogil=True, cache=True)
 def gather_tile(  # type: ignore[no-untyped-def]
-    data, columns, cosines, sines, centre_u, z_first, z_count, x_first, x_count, tile
+    data, columns, cosines, sines, sharpness, axis_column, z_first, z_count, x_first, x_count, tile
 ):
     """Back-project a tile into `tile` (z, x, lane), flat.
 
-    `z_first` and `x_first` are the first voxel's place from the rotation axis; `centre_u` is the
-    axis's column.
+    `z_first` and `x_first` are the first voxel's place from the rotation axis.
     """
-    offsets = np.zeros(VIEW_BLOCK, dtype=np.int32)
-    weights = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    starts = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    slopes = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    bases = np.zeros(VIEW_BLOCK, dtype=np.int32)
-    u_row = np.zeros(VIEW_BLOCK, dtype=np.float64)
+    offsets, bases = np.zeros(VIEW_BLOCK, np.int32), np.zeros(VIEW_BLOCK, np.int32)
+    left, right = np.zeros(VIEW_BLOCK, np.float32), np.zeros(VIEW_BLOCK, np.float32)
+    starts, slopes = np.zeros(VIEW_BLOCK, np.float32), np.zeros(VIEW_BLOCK, np.float32)
+    sharp = np.zeros(VIEW_BLOCK, np.float32)
     tile[: z_count * x_count * LANES] = 0.0
     for first_view in range(0, cosines.shape[0], VIEW_BLOCK):
         count = min(VIEW_BLOCK, cosines.shape[0] - first_view)
+        block_of(cosines, first_view, slopes)
+        block_of(sharpness, first_view, sharp)
         for z in range(z_count):
-            for n in range(count):
-                u_row[n] = (
-                    centre_u
-                    + (z_first + z) * sines[first_view + n]
-                    + x_first * cosines[first_view + n]
-                )
             place_row(
-                cosines, sines, first_view, count, columns, u_row, x_count, starts, slopes, bases
+                cosines,
+                sines,
+                first_view,
+                columns,
+                z_first + z,
+                x_first,
+                axis_column,
+                x_count,
+                starts,
+                bases,
             )
             for x in range(x_count):
-                place_views(starts, slopes, bases, np.float32(x), offsets, weights)  # type: ignore[call-arg]
-                gather_views(tile, (z * x_count + x) * LANES, data, offsets, weights, count)
+                voxel = (z * x_count + x) * LANES
+                place_views(starts, slopes, bases, sharp, np.float32(x), offsets, left, right)  # type: ignore[call-arg]
+                gather_views(tile, voxel, data, offsets, left, right, count)
 
 
 @njit(nogil=True, cache=True)
@@ -90,7 +100,9 @@ def store_tile(tile, z_first, z_count, x_first, x_count, out, lanes):  # type: i
 
 
 @njit(nogil=True, cache=True)
-def backproject_slices(data, columns, cosines, sines, centre_u, z_offset, x_offset, out, lanes):  # type: ignore[no-untyped-def]
+def backproject_slices(  # type: ignore[no-untyped-def]
+    data, columns, cosines, sines, sharpness, axis_column, z_offset, x_offset, out, lanes
+):
     """Fill ``out[slice, z, x]`` for the first `lanes` slices of `data` (view, column, lane)."""
     tile = np.empty(TILE_Z * TILE_X * LANES, dtype=np.float32)
     z_total, x_total = out.shape[1], out.shape[2]
@@ -103,7 +115,8 @@ def backproject_slices(data, columns, cosines, sines, centre_u, z_offset, x_offs
                 columns,
                 cosines,
                 sines,
-                centre_u,
+                sharpness,
+                axis_column,
                 z_first - z_offset,
                 z_count,
                 x_first - x_offset,

@@ -4,8 +4,8 @@ Written in LLVM's own terms, because a loop over views whose sums stay in regist
 automatic vectorisation. LLVM splits the vectors into whatever the processor has.
 
 The arrays are flat; places in them are counted in elements. `offsets[n]` is where view n's column
-left of the voxel begins in `data`, `weights[n]` is the weight of the column to the right of it,
-which begins `LANES` elements later.
+left of the voxel begins in `data`, `left[n]` its weight; `right[n]` is the weight of the column to
+the right of it, which begins `LANES` elements later.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class _Loop:
 
     def __init__(self, context: Any, builder: Any, signature: Any, args: Any) -> None:
         self.builder = builder
-        voxels, self.voxel_at, self.data, self.offsets, self.weights, self.count = _pointers(
-            context, builder, signature, args
+        voxels, self.voxel_at, self.data, self.offsets, self.left, self.right, self.count = (
+            _pointers(context, builder, signature, args)
         )
         self.voxel = builder.gep(voxels, [self.voxel_at])
 
@@ -73,8 +73,8 @@ class _Loop:
         """Return the places of both columns and both weights of view `index`."""
         builder = self.builder
         offset = builder.sext(builder.load(builder.gep(self.offsets, [index])), ir.IntType(64))
-        right = builder.load(builder.gep(self.weights, [index]))
-        left = builder.fsub(ir.Constant(ir.FloatType(), 1.0), right)
+        left = builder.load(builder.gep(self.left, [index]))
+        right = builder.load(builder.gep(self.right, [index]))
         first = builder.gep(self.data, [offset])
         second = builder.gep(first, [ir.IntType(64)(LANES)])
         return (
@@ -97,36 +97,56 @@ def _pointers(context: Any, builder: Any, signature: Any, args: Any) -> list[Any
 
 @intrinsic
 def place_views(
-    typingctx: Any, starts: Any, slopes: Any, bases: Any, x: Any, offsets: Any, weights: Any
+    typingctx: Any,
+    starts: Any,
+    slopes: Any,
+    bases: Any,
+    sharpness: Any,
+    x: Any,
+    offsets: Any,
+    left: Any,
+    right: Any,
 ) -> Any:
-    """Find the columns that `VIEW_BLOCK` views show at voxel `x` of a row.
+    """Find the columns that `VIEW_BLOCK` views show at voxel `x` of a row, and their weights.
 
-    ``u = starts + slopes * x`` (float32, not negative) becomes ``offsets = bases + LANES *
-    int(u)`` (int32) and ``weights = u - int(u)``.
+    ``u = starts + slopes * x`` (float32, not negative) gives ``offsets = bases + LANES * int(u)``
+    (int32). A column at distance d of u has the weight ``s * max(0, 1 - d * s)``, s being the
+    view's `sharpness`; 1 is linear interpolation.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        real, whole = ir.FloatType(), ir.IntType(32)
+        start_at, slope_at, base_at, sharp_at, step, offset_at, left_at, right_at = _pointers(
+            context, builder, signature, args
+        )
+
         def vector_at(pointer: Any, kind: Any) -> Any:
             return builder.bitcast(pointer, ir.VectorType(kind, VIEW_BLOCK).as_pointer())
 
-        real, whole = ir.FloatType(), ir.IntType(32)
-        start_at, slope_at, base_at, step, offset_at, weight_at = _pointers(
-            context, builder, signature, args
-        )
-        start = builder.load(vector_at(start_at, real), align=4)
-        slope = builder.load(vector_at(slope_at, real), align=4)
-        base = builder.load(vector_at(base_at, whole), align=4)
-        moved = builder.fmul(slope, _spread(builder, step), flags=_FLAGS)
-        u = builder.fadd(start, moved, flags=_FLAGS)
+        def load(pointer: Any, kind: Any) -> Any:
+            return builder.load(vector_at(pointer, kind), align=4)
+
+        zero, one = (ir.Constant(_VECTOR, [value] * VIEW_BLOCK) for value in (0.0, 1.0))
+
+        def weight(distance: Any) -> Any:
+            rest = builder.fsub(one, builder.fmul(distance, sharp, flags=_FLAGS), flags=_FLAGS)
+            positive = builder.select(builder.fcmp_ordered(">", rest, zero), rest, zero)
+            return builder.fmul(sharp, positive)
+
+        moved = builder.fmul(load(slope_at, real), _spread(builder, step), flags=_FLAGS)
+        u = builder.fadd(load(start_at, real), moved, flags=_FLAGS)
         column = builder.fptosi(u, ir.VectorType(whole, VIEW_BLOCK))
-        weight = builder.fsub(u, builder.sitofp(column, _VECTOR))
+        distance = builder.fsub(u, builder.sitofp(column, _VECTOR))
+        sharp = load(sharp_at, real)
         lanes = ir.Constant(ir.VectorType(whole, VIEW_BLOCK), [LANES] * VIEW_BLOCK)
-        offset = builder.add(base, builder.mul(column, lanes))
+        offset = builder.add(load(base_at, whole), builder.mul(column, lanes))
         builder.store(offset, vector_at(offset_at, whole), align=4)
-        builder.store(weight, vector_at(weight_at, real), align=4)
+        builder.store(weight(distance), vector_at(left_at, real), align=4)
+        builder.store(weight(builder.fsub(one, distance)), vector_at(right_at, real), align=4)
         return context.get_dummy_value()
 
-    return types.void(starts, slopes, bases, x, offsets, weights), codegen
+    arguments = (starts, slopes, bases, sharpness, x, offsets, left, right)
+    return types.void(*arguments), codegen
 
 
 @intrinsic
@@ -136,7 +156,8 @@ def gather_views(
     voxel_at: Any,
     data: Any,
     offsets: Any,
-    weights: Any,
+    left: Any,
+    right: Any,
     count: Any,
 ) -> Any:
     """Add what `count` views hold at a voxel to its lanes: back-projection."""
@@ -178,7 +199,7 @@ def gather_views(
             loop.store(builder.fadd(results[n], results[_VECTORS + n]), place)
         return context.get_dummy_value()
 
-    return types.void(voxels, voxel_at, data, offsets, weights, count), codegen
+    return types.void(voxels, voxel_at, data, offsets, left, right, count), codegen
 
 
 @intrinsic
@@ -188,7 +209,8 @@ def scatter_views(
     voxel_at: Any,
     data: Any,
     offsets: Any,
-    weights: Any,
+    left: Any,
+    right: Any,
     count: Any,
 ) -> Any:
     """Add a voxel's lanes to what `count` views hold there: projection, the adjoint."""
@@ -204,7 +226,7 @@ def scatter_views(
                 loop.store(loop.add_product(loop.load(second[n]), values[n], right), second[n])
         return context.get_dummy_value()
 
-    return types.void(voxels, voxel_at, data, offsets, weights, count), codegen
+    return types.void(voxels, voxel_at, data, offsets, left, right, count), codegen
 
 
 @intrinsic

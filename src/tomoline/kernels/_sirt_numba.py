@@ -5,55 +5,68 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tomoline.kernels._backproject_numba import TILE_X, TILE_Z, gather_tile, place_row
+from tomoline.kernels._backproject_numba import (
+    TILE_X,
+    TILE_Z,
+    block_of,
+    gather_tile,
+    place_row,
+)
 from tomoline.kernels._lanes import LANES, VIEW_BLOCK, place_views, scatter_views
 
 
 @njit(nogil=True, cache=True)
-def project(volume, z_count, x_count, columns, cosines, sines, centre_u, z_offset, x_offset, data):  # type: ignore[no-untyped-def]
+def project(  # type: ignore[no-untyped-def]
+    volume,
+    z_count,
+    x_count,
+    columns,
+    cosines,
+    sines,
+    sharpness,
+    axis_column,
+    z_offset,
+    x_offset,
+    data,
+):
     """Add the projections of `volume` (z, x, lane), flat, to `data` (view, column, lane), flat."""
-    offsets = np.zeros(VIEW_BLOCK, dtype=np.int32)
-    weights = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    starts = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    slopes = np.zeros(VIEW_BLOCK, dtype=np.float32)
-    bases = np.zeros(VIEW_BLOCK, dtype=np.int32)
-    u_row = np.zeros(VIEW_BLOCK, dtype=np.float64)
-    views = cosines.shape[0]
+    offsets, bases = np.zeros(VIEW_BLOCK, np.int32), np.zeros(VIEW_BLOCK, np.int32)
+    left, right = np.zeros(VIEW_BLOCK, np.float32), np.zeros(VIEW_BLOCK, np.float32)
+    starts, slopes = np.zeros(VIEW_BLOCK, np.float32), np.zeros(VIEW_BLOCK, np.float32)
+    sharp = np.zeros(VIEW_BLOCK, np.float32)
     # The same tiles as in back-projection: the columns of a tile stay in cache.
     for z_first in range(0, z_count, TILE_Z):
         z_last = min(z_first + TILE_Z, z_count)
         for x_first in range(0, x_count, TILE_X):
             width = min(TILE_X, x_count - x_first)
-            for first_view in range(0, views, VIEW_BLOCK):
-                count = min(VIEW_BLOCK, views - first_view)
+            for first_view in range(0, cosines.shape[0], VIEW_BLOCK):
+                count = min(VIEW_BLOCK, cosines.shape[0] - first_view)
+                block_of(cosines, first_view, slopes)
+                block_of(sharpness, first_view, sharp)
                 for z in range(z_first, z_last):
-                    for n in range(count):
-                        u_row[n] = (
-                            centre_u
-                            + (z - z_offset) * sines[first_view + n]
-                            + (x_first - x_offset) * cosines[first_view + n]
-                        )
                     place_row(
                         cosines,
                         sines,
                         first_view,
-                        count,
                         columns,
-                        u_row,
+                        z - z_offset,
+                        x_first - x_offset,
+                        axis_column,
                         width,
                         starts,
-                        slopes,
                         bases,
                     )
                     for x in range(width):
-                        place_views(starts, slopes, bases, np.float32(x), offsets, weights)  # type: ignore[call-arg]
-                        voxel = (z * x_count + x_first + x) * LANES  # type: ignore[unreachable]
-                        scatter_views(volume, voxel, data, offsets, weights, count)
+                        voxel = (z * x_count + x_first + x) * LANES
+                        place_views(  # type: ignore[call-arg]
+                            starts, slopes, bases, sharp, np.float32(x), offsets, left, right
+                        )
+                        scatter_views(volume, voxel, data, offsets, left, right, count)
 
 
 @njit(nogil=True, cache=True)
 def add_backprojection(  # type: ignore[no-untyped-def]
-    data, columns, cosines, sines, centre_u, z_offset, x_offset, factors, volume
+    data, columns, cosines, sines, sharpness, axis_column, z_offset, x_offset, factors, volume
 ):
     """Add ``factors[z, x]`` times the back-projection of `data` to `volume` (z, x, lane), flat."""
     z_total, x_total = factors.shape
@@ -67,7 +80,8 @@ def add_backprojection(  # type: ignore[no-untyped-def]
                 columns,
                 cosines,
                 sines,
-                centre_u,
+                sharpness,
+                axis_column,
                 z_first - z_offset,
                 z_count,
                 x_first - x_offset,

@@ -206,6 +206,7 @@ def backproject(
         geometry.columns,
         geometry.cosines,
         geometry.sines,
+        np.ones(len(geometry.tilt_rad)),
         geometry.axis_column,
         geometry.z_offset,
         geometry.x_offset,

@@ -1,7 +1,8 @@
 """Simultaneous iterative reconstruction (SIRT) with a matched pair of projectors.
 
-Projection A and back-projection A' interpolate linearly between columns with the same weights, so
-they are each other's adjoint. An iteration is ``x += C A' R (b - A x)``, where R and C divide by
+Projection A is Joseph's (1982): along each ray the volume is interpolated linearly between voxels
+of a row, or of a column where the ray is nearer to those. Back-projection A' has the same weights,
+so they are each other's adjoint. An iteration is ``x += C A' R (b - A x)``, where R and C divide by
 the sums of A's rows and columns (Gregor and Benson 2008). Slices are handled 32 at a time, in the
 layouts of `tomoline.kernels.backproject`.
 """
@@ -39,6 +40,11 @@ class SirtWeights:
     voxels: Real
 
 
+def _sharpness(geometry: SliceGeometry) -> NDArray[np.float64]:
+    """Return one over the half width of a voxel's shadow, (view,), as in Joseph's method."""
+    return 1 / np.maximum(np.abs(geometry.cosines), np.abs(geometry.sines))
+
+
 def project(volume: Real, geometry: SliceGeometry) -> Real:
     """Project a volume (z, x, 32) onto all views.
 
@@ -60,6 +66,7 @@ def _project_into(volume: Real, geometry: SliceGeometry, data: Real) -> None:
         geometry.columns,
         geometry.cosines,
         geometry.sines,
+        _sharpness(geometry),
         geometry.axis_column,
         geometry.z_offset,
         geometry.x_offset,
@@ -81,6 +88,7 @@ def _add_backprojection(data: Real, geometry: SliceGeometry, factors: Real, volu
         geometry.columns,
         geometry.cosines,
         geometry.sines,
+        _sharpness(geometry),
         geometry.axis_column,
         geometry.z_offset,
         geometry.x_offset,
