@@ -144,7 +144,7 @@ def gather(
     given = sorted(given + options, key=lambda one: one.origin.rank)
     result.faults += faults
     given = _keep_one_of_each_group(given, steps, result)
-    _validate(given, steps, result)
+    validate(given, steps, result)
     return result
 
 
@@ -273,7 +273,8 @@ def _keep_one_of_each_group(
     return list(latest.values())
 
 
-def _validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Resolution) -> None:
+def validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Resolution) -> None:
+    """Make the steps' parameters of the values given, into `result`, with a fault for each bad one."""
     by_step: dict[str, dict[str, Given]] = {}
     for one in given:
         by_step.setdefault(one.step, {})[one.field] = one

@@ -61,9 +61,14 @@ def _step(name: str, number: float, params: type[StepParams]) -> Step[Any]:
     )
 
 
+def small_steps() -> tuple[Step[Any], ...]:
+    """Return the two steps."""
+    return (_step("track", 5, TrackParams), _step("reconstruct", 14, TiltParams))
+
+
 @pytest.fixture(scope="session")
 def steps() -> tuple[Step[Any], ...]:
-    return (_step("track", 5, TrackParams), _step("reconstruct", 14, TiltParams))
+    return small_steps()
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from tomoline.surfaces.directive_table import EXCLUSIVE, directive_table
 from tomoline.surfaces.directives import BATCH_RANK, resolve_files, resolve_sources, source_of
 from tomoline.surfaces.templates import TemplatePlaces
 
+from .conftest import small_steps
+
 LAYERS = ("scope template", "system template", "user template", "batch file")
 THICKNESS = "comparam.tilt.tilt.THICKNESS"
 
@@ -183,7 +185,7 @@ def test_length_and_overlap_stands_for_two_directives(resolve_text):
 @given(st.lists(st.integers(1, 9999) | st.none(), min_size=4, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_precedence(values):
-    steps = _reconstruct()
+    steps = small_steps()
     sources = [
         source(f"{THICKNESS} = {value}", rank)
         for rank, value in enumerate(values)
@@ -207,19 +209,10 @@ LINES = st.builds(
 @given(st.lists(LINES, max_size=8).map("\n".join), st.integers(0, BATCH_RANK))
 @settings(max_examples=150, deadline=None)
 def test_any_text_resolves_or_is_told(text, rank):
-    resolved = resolve_sources([source(text, rank)], _reconstruct())
+    resolved = resolve_sources([source(text, rank)], small_steps())
     for fault in resolved.faults:
         assert fault.code.startswith("PARAM-")
         assert fault.where
-
-
-def _reconstruct():
-    from tomoline.steps import Step
-
-    from .conftest import TiltParams, _step
-
-    step: Step = _step("reconstruct", 14, TiltParams)
-    return (step,)
 
 
 def test_table_is_whole():

@@ -1,9 +1,14 @@
 """TOML, ``--set`` and directives are merged and validated at once."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tomoline.errors import Faults
-from tomoline.surfaces.parameters import gather, resolve
+from tomoline.surfaces._settings import TOML_RANK, Origin
+from tomoline.surfaces.parameters import Given, Resolution, gather, resolve, validate
+
+from .conftest import small_steps
 
 
 @pytest.fixture
@@ -114,3 +119,41 @@ def test_all_faults_are_raised_at_once(recipe, write):
         "PARAM-02",
         "PARAM-02",
     ]
+
+
+TEXT = st.text(max_size=40)
+NAMES = st.sampled_from(
+    ["reconstruct.thickness_px", "reconstruct.leave_iterations", "track.method", "track.x", "a.b"]
+)
+
+
+@given(st.lists(st.builds("{}={}".format, NAMES, TEXT) | TEXT, max_size=4))
+@settings(max_examples=100, deadline=None)
+def test_any_setting_is_used_or_told(texts):
+    found = gather(small_steps(), settings=texts)
+    assert all(fault.code.startswith("PARAM-") for fault in found.faults)
+
+
+VALUES = st.recursive(
+    st.integers() | st.floats() | st.booleans() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["thickness_px", "radial_per_px", "sirt", "leave_iterations"]), VALUES
+    )
+)
+@settings(max_examples=100, deadline=None)
+def test_any_value_is_used_or_told(values):
+    params = small_steps()[1].params
+    given_values = [
+        Given("reconstruct", name, value, Origin(TOML_RANK, "parameter file", "p.toml", 1))
+        for name, value in values.items()
+    ]
+    result = Resolution()
+    validate(given_values, small_steps(), result)
+    if not result.faults:
+        assert isinstance(result.parameters["reconstruct"], params)
