@@ -20,6 +20,8 @@ from tomoline.kernels.find_beads import Detections
 
 _MIN_VIEWS_FOR_AXIS = 6
 _MIN_RANGE_FOR_AXIS_RAD = 0.3
+_CLEAR_SHARE = 0.5
+_LEAST_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,56 @@ def track_outward(
     return Tracking(tracks, axis_rad, solution, drift, tuple(sorted(lost)), moved)
 
 
+def place_again(
+    detections: Sequence[Detections | None],
+    tracks_px: Floats,
+    tilt_rad: Floats,
+    axis_rad: float,
+    options: TrackOptions,
+    views: Sequence[int],
+) -> tuple[Floats, dict[int, float]]:
+    """Look once more for the beads of views that were lost, now that all others are known.
+
+    Parameters
+    ----------
+    detections, tilt_rad, axis_rad, options
+        As for `track_outward`.
+    tracks_px : (p, v, 2) float64
+    views : sequence of int
+        The views; what the tracks hold in them is not used.
+
+    Returns
+    -------
+    tracks_px : (p, v, 2) float64
+        With the beads of the views that were found again; other views are as they were.
+    moved_px : dict
+        Views found again, and how far they were from where they should be.
+    """
+    tracks = tracks_px.copy()
+    tracks[:, list(views)] = np.nan
+    done = np.isfinite(tracks[..., 0]).any(axis=0)
+    moved: dict[int, float] = {}
+    result = tracks_px.copy()
+    if not done.any():
+        return result, moved
+    solution = solve_linear(turn(tracks, axis_rad), tilt_rad, options.depth_px)
+    for view in views:
+        found = detections[view]
+        if found is None:
+            continue
+        seen = turn(found.centres_px, axis_rad)
+        step = _place_view(solution, seen, found.score, tilt_rad, view, done, options)
+        if step is None:
+            continue
+        beads, places, _, shift = step
+        if len(beads) <= np.isfinite(result[:, view, 0]).sum():
+            continue
+        result[:, view] = np.nan
+        result[beads, view] = found.centres_px[places]
+        moved[view] = float(np.hypot(*shift))
+    return result, moved
+
+
 def _axis_is_determined(tilt_rad: Floats) -> bool:
     enough = len(tilt_rad) >= _MIN_VIEWS_FOR_AXIS and len(tilt_rad) % 4 == 0
     return bool(enough and np.ptp(tilt_rad) > _MIN_RANGE_FOR_AXIS_RAD)
@@ -158,16 +210,10 @@ def _place_view(
     predicted = predicted + np.where(np.isfinite(guess), guess, 0.0)
     spread = solution.spread(float(tilt_rad[view]))
     usual = float(np.median(spread[usable])) if usable.any() else 1.0
-    box = (min(2.0 + usual, 12.0), 2.5)
-    shift = None
-    for radius in (options.near_px, options.far_px):
-        strong = score >= options.score
-        # Where few stand out, the best are taken.
-        strong[: min(len(strong), int(usable.sum()))] = True
-        vote = vote_shift(predicted[usable], seen[strong], radius + box[0], box)
-        if _convincing(vote.votes, vote.runner_up, int(usable.sum()), radius > options.near_px):
-            shift = vote.shift_px
-            break
+    strong = score >= options.score
+    # Where few stand out, the best are taken.
+    strong[: min(len(strong), int(usable.sum()))] = True
+    shift = _vote(predicted[usable], seen[strong], usual, options)
     if shift is None:
         return None
     predicted = predicted + shift
@@ -192,10 +238,24 @@ def _place_view(
     return beads, places, total, shift
 
 
-def _convincing(votes: int, runner_up: int, beads: int, wide: bool) -> bool:
-    needed = max(2 if beads < 6 else 3, (0.35 if wide else 0.25) * beads)
-    ratio = 0.75 if wide else 0.95
-    return votes >= needed and runner_up <= ratio * votes
+def _vote(
+    predicted: Floats, seen: Floats, usual_spread_px: float, options: TrackOptions
+) -> Floats | None:
+    """Return the shift that most beads agree on, near or far, or None where too few do."""
+    box = (min(2.0 + usual_spread_px, 40.0), 2.5)
+    near = vote_shift(predicted, seen, options.near_px + box[0], box)
+    if near.votes >= max(2, _CLEAR_SHARE * len(predicted)) and near.votes > near.runner_up:
+        return near.shift_px
+    far = vote_shift(predicted, seen, options.far_px + box[0], box)
+    # What chance puts into a box, and how far the best of all boxes stands out of it.
+    field = np.ptp(seen, axis=0) if len(seen) > 1 else np.array([np.inf, np.inf])
+    share = (2 * box[0] + 1) * (2 * box[1] + 1) / max(float(np.prod(field)), 1e3)
+    chance = len(predicted) * len(seen) * share
+    needed = max(2 if len(predicted) < 6 else 4, chance + 4 * np.sqrt(chance) + 1)
+    best = far if far.votes > 1.2 * near.votes else near
+    if best.votes < max(needed, _LEAST_SHARE * len(predicted)):
+        return None
+    return best.shift_px if best.runner_up <= 0.9 * best.votes else None
 
 
 def _without_outliers(

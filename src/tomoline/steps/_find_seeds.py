@@ -26,6 +26,7 @@ _SEED_VIEWS = 9
 _SEED_RANGE_DEG = 20.0
 _LEAST_SHARE = 0.7
 _GOOD_RESIDUAL_PX = 1.5
+_GOOD_SCORE = 0.6
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,7 @@ def find_seeds(
     good = (seen >= math.ceil(_LEAST_SHARE * len(chosen))) & (residual < _GOOD_RESIDUAL_PX)
     good &= np.isfinite(points).all(axis=1)
     good &= _in_field(views, points)
+    good &= _mean_scores(tracks, detections) >= _GOOD_SCORE
     if contours_px:
         inside = inside_contours(points[:, :2], contours_px)
         good &= ~inside if exclude_inside else inside
@@ -209,6 +211,19 @@ def find_seeds(
         float(np.median(residual[picked])),
         tuple(chosen),
     )
+
+
+def _mean_scores(tracks_px: Floats, detections: list[Detections | None]) -> Floats:
+    """Return the mean score, (p,), of the detections that tracks consist of."""
+    total, count = np.zeros(len(tracks_px)), np.zeros(len(tracks_px))
+    for view, found in enumerate(detections):
+        seen = np.flatnonzero(np.isfinite(tracks_px[:, view, 0]))
+        if found is None or not len(seen) or not len(found.score):
+            continue
+        offsets = tracks_px[seen, view][:, None] - found.centres_px[None]
+        total[seen] += found.score[np.hypot(offsets[..., 0], offsets[..., 1]).argmin(axis=1)]
+        count[seen] += 1
+    return total / np.maximum(count, 1)
 
 
 def _follow(
@@ -254,7 +269,7 @@ def track_options(views: BeadViews, threshold: float, *, axis: bool) -> TrackOpt
     """Return options whose distances suit the size of the images."""
     height, width = views.stack.shape[1:]
     return TrackOptions(
-        depth_px=0.15 * min(height, width),
+        depth_px=0.25 * min(height, width),
         near_px=max(12.0, 0.03 * width),
         far_px=0.15 * width,
         score=threshold,

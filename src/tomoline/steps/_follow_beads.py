@@ -22,7 +22,7 @@ from tomoline.kernels.complete_beads import (
     more_beads,
 )
 from tomoline.kernels.find_beads import Detections, score_threshold
-from tomoline.kernels.track_beads import Tracking, track_outward
+from tomoline.kernels.track_beads import place_again, track_outward
 from tomoline.steps._bead_views import BeadViews
 from tomoline.steps._find_seeds import track_options
 
@@ -71,8 +71,8 @@ class Followed:
         In the prealigned frame; NaN where a bead was not found.
     solution : BundleSolution or None
         None where nothing could be solved.
-    outward : Tracking
-        The first pass, with the views that it lost or moved.
+    moved_px : dict
+        Views whose coarse alignment was off, and by what.
     added : int
         Beads that were no seeds.
     bead_diameter_px : float or None
@@ -80,7 +80,7 @@ class Followed:
 
     tracks_px: Floats
     solution: BundleSolution | None
-    outward: Tracking
+    moved_px: dict[int, float]
     added: int
     bead_diameter_px: float | None
 
@@ -104,14 +104,21 @@ def follow_beads(views: BeadViews, seeds_px: Floats, axis_rad: float, work: Foll
     outward = track_outward(detections, seeds_px, views.tilt_rad, axis_rad, options)
     tracks = _well_tracked(views, outward.tracks_px)
     if not solvable(tracks):
-        return Followed(tracks, None, outward, 0, None)
+        return Followed(tracks, None, outward.moved_px, 0, None)
     axis_rad = outward.axis_rad
     solution = solve_bundle(tracks, views.tilt_rad, axis_rad, BundleOptions())
-    seeds = len(tracks)
+    seeds, moved = len(tracks), dict(outward.moved_px)
     profiles = _profiles(views, sums, diameter, None)
     for number in range(max(1, work.rounds)):
         if work.add_beads and len(tracks) < _MOST_BEADS:
             tracks = _with_more(views, detections, tracks, solution, threshold, diameter)
+            solution = solve_bundle(tracks, views.tilt_rad, axis_rad, BundleOptions())
+        again = _lost_views(views, tracks)
+        if again:
+            tracks, found_again = place_again(
+                detections, tracks, views.tilt_rad, axis_rad, options, again
+            )
+            moved.update(found_again)
             solution = solve_bundle(tracks, views.tilt_rad, axis_rad, BundleOptions())
         expected = _expected(views, solution, work.local_size_px)
         if number == 0 and work.prepare is not None:
@@ -133,19 +140,19 @@ def follow_beads(views: BeadViews, seeds_px: Floats, axis_rad: float, work: Foll
         good = believable(measured, expected, reach)
         tracks = _well_tracked(views, np.where(good[..., None], measured.centres_px, np.nan))
         if not solvable(tracks):
-            return Followed(tracks, None, outward, 0, None)
+            return Followed(tracks, None, moved, 0, None)
         solution = solve_bundle(tracks, views.tilt_rad, axis_rad, BundleOptions())
         profiles = _profiles(views, sums, diameter, profiles)
     kept = drop_duplicates(tracks, solution.points_px, 0.6 * diameter)
     tracks = _without_outliers(tracks[kept], solution.residual_lengths_px[kept])
     tracks = _well_tracked(views, tracks)
     if not solvable(tracks):
-        return Followed(tracks, None, outward, 0, None)
+        return Followed(tracks, None, moved, 0, None)
     solution = solve_bundle(tracks, views.tilt_rad, axis_rad, BundleOptions())
     return Followed(
         tracks,
         solution,
-        outward,
+        moved,
         max(0, len(tracks) - seeds),
         float(np.median([p.diameter_px for p in profiles.values()])) if profiles else None,
     )
@@ -156,6 +163,13 @@ def _well_tracked(views: BeadViews, tracks_px: Floats) -> Floats:
     seen = np.isfinite(tracks_px[..., 0]).sum(axis=1)
     least = max(4, int(np.ceil(_LEAST_SHARE * len(views.by_tilt))))
     return tracks_px[seen >= min(least, len(views.by_tilt))]
+
+
+def _lost_views(views: BeadViews, tracks_px: Floats) -> list[int]:
+    """Return included views that hold few of the beads, compared with the others."""
+    counts = np.isfinite(tracks_px[..., 0]).sum(axis=0)
+    usual = float(np.median(counts[views.by_tilt]))
+    return [view for view in views.by_tilt if counts[view] < 0.5 * usual]
 
 
 def _profiles(

@@ -128,7 +128,8 @@ def run(params: TrackParams, context: StepContext) -> Values:
     if best.kind != plan.kind:
         context.warn(
             errors.tilt.OTHER_TRACKS.notice(
-                context.root, f"{plan.kind} were planned, {best.kind} predict left-out points better."
+                context.root,
+                f"{plan.kind} were planned, {best.kind} predict left-out points better.",
             )
         )
     return _write(context, views, best, tried, values)
@@ -195,14 +196,15 @@ def _preparation(params: TrackParams, diameter_px: float):  # type: ignore[no-un
 
 def _report_moved(context: StepContext, views: BeadViews, followed: Followed) -> None:
     limit = 0.04 * views.stack.shape[2]
-    for view, moved in followed.outward.moved_px.items():
-        if moved > limit:
-            number = views.views.views[view].number
-            context.warn(
-                errors.tilt.COARSE_CORRECTED.notice(
-                    f"view {number}", f"beads lie {moved:.0f} pixels from where they should."
-                )
+    moved = {v: px for v, px in sorted(followed.moved_px.items()) if px > limit}
+    if moved:
+        numbers = ", ".join(str(views.views.views[v].number) for v in moved)
+        context.warn(
+            errors.tilt.COARSE_CORRECTED.notice(
+                f"views {numbers}",
+                f"beads lie up to {max(moved.values()):.0f} pixels from where they should.",
             )
+        )
 
 
 def _patches(
@@ -276,7 +278,9 @@ def _write(
         "tracks": len(best.tracks_px),
         "points": sum(points),
         "points_per_view": points,
-        "share_tracked": round(float(np.sum(points) / max(1, included.sum() * len(best.tracks_px))), 4),
+        "share_tracked": round(
+            float(np.sum(points) / max(1, included.sum() * len(best.tracks_px))), 4
+        ),
         "tilt_axis_deg": round(math.degrees(best.axis_rad), 4),
         "leave_out_px": {kind: score.leave_out_px for kind, score in scores.items()},
         "leave_out_per_view_px": {kind: score.per_view_px for kind, score in scores.items()},
