@@ -274,7 +274,10 @@ def _keep_one_of_each_group(
 
 
 def validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Resolution) -> None:
-    """Make the steps' parameters of the values given, into `result`, with a fault for each bad one."""
+    """Make the steps' parameters of the values given, whose names are known, into `result`.
+
+    Each value that does not fit becomes a fault.
+    """
     by_step: dict[str, dict[str, Given]] = {}
     for one in given:
         by_step.setdefault(one.step, {})[one.field] = one
