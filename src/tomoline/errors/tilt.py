@@ -297,6 +297,52 @@ FEW_POINTS = ErrorKind(
     step="track",
     warning=True,
 )
+THICKNESS_GUESSED = ErrorKind(
+    "RECON-01",
+    "thickness not known for sure",
+    "The thickness must be given, or found from beads or from the density.",
+    "Look whether the tomogram holds the whole specimen; set reconstruct.thickness_px if not.",
+    step="reconstruct",
+    warning=True,
+)
+SCALE_CLIPS = ErrorKind(
+    "RECON-02",
+    "values clipped by the scaling",
+    "Scaled values must fit 16-bit integers.",
+    "Give a smaller factor in reconstruct.scale, or none to keep floating-point numbers.",
+    step="reconstruct",
+    warning=True,
+)
+X_TILTS_VARY = ErrorKind(
+    "RECON-03",
+    "X-axis tilts differ between views",
+    "One X-axis tilt is used for the heights of all views.",
+    "Align with a common X-axis tilt if the tomogram's top and bottom look blurred.",
+    step="reconstruct",
+    warning=True,
+)
+NOTHING_TO_TRIM = ErrorKind(
+    "TRIM-01",
+    "no tomogram to trim",
+    "There must be a tomogram by back-projection or SIRT.",
+    "Run the step reconstruct first.",
+    step="trim",
+)
+REGION_TOO_SMALL = ErrorKind(
+    "TRIM-02",
+    "sub-volume too small",
+    "A sub-volume must have at least 40 pixels in X and Y and 4 slices in Z.",
+    "Correct trim.width, trim.height or trim.thickness.",
+    step="trim",
+)
+FLAT_TOMOGRAM = ErrorKind(
+    "TRIM-03",
+    "tomogram without contrast",
+    "The slices must differ in density to be scaled to bytes.",
+    "Look at the aligned stack; all bytes are 128.",
+    step="trim",
+    warning=True,
+)
 
 KINDS = (
     ANGLES_DO_NOT_MATCH,
@@ -337,4 +383,10 @@ KINDS = (
     NOT_TRACKED,
     OTHER_TRACKS,
     FEW_POINTS,
+    THICKNESS_GUESSED,
+    SCALE_CLIPS,
+    X_TILTS_VARY,
+    NOTHING_TO_TRIM,
+    REGION_TOO_SMALL,
+    FLAT_TOMOGRAM,
 )
