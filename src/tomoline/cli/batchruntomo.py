@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,8 @@ def usage() -> str:
     ]
     for option in OPTIONS:
         text = option.help if option.acted_on else f"Taken, without effect: {option.help}."
-        lines.append(f"  -{option.short:<11} {option.name:<21} {text}")
+        lines.append(f"  -{option.short}  {option.name}")
+        lines += textwrap.wrap(text, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
     return "\n".join(lines) + "\n"
 
 

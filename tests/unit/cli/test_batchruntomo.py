@@ -190,3 +190,17 @@ def test_every_error_is_coded():
     with pytest.raises(TomolineError) as caught:
         find_option("-zzz", OPTIONS)
     assert caught.value.code == "PARAM-06"
+
+
+def test_the_command_line_hands_all_options_on(monkeypatch):
+    from typer.testing import CliRunner
+
+    from tomoline.cli.main import app
+
+    seen = []
+    monkeypatch.setattr(
+        "tomoline.cli.batchruntomo.run_batchruntomo", lambda given: seen.append(list(given)) or 3
+    )
+    arguments = "-ro TS_1 -current . -validation -1 -cpus 4 -SMTP host x.adoc -end 6".split()
+    result = CliRunner().invoke(app, ["batchruntomo", *arguments])
+    assert (result.exit_code, seen) == (3, [arguments])
