@@ -80,6 +80,15 @@ class Setting:
     written: str
 
 
+@dataclass(frozen=True)
+class Source:
+    """A file's directives: line number, key and value of each; and lines that mean nothing."""
+
+    origin: Origin
+    entries: tuple[tuple[int, str, str], ...]
+    ignored: tuple[tuple[int, str], ...] = ()
+
+
 def split_axis(key: str, table: Mapping[str, Directive]) -> tuple[str, str]:
     """Return the name in the table, and the axis, of a directive as it is written.
 

@@ -18,15 +18,21 @@ from tomoline.errors import Notice, TomolineError
 from tomoline.files import adoc
 from tomoline.steps import Step
 from tomoline.surfaces import templates as template_files
-from tomoline.surfaces._settings import BATCH_RANK, Origin, Setting, effective, settings_of
-from tomoline.surfaces._values import convert, directive_value, same
+from tomoline.surfaces._checks import type_problem, usable_settings
+from tomoline.surfaces._settings import (
+    BATCH_RANK,
+    Origin,
+    Setting,
+    Source,
+    effective,
+    settings_of,
+)
+from tomoline.surfaces._values import directive_value, same
 from tomoline.surfaces.directive_table import (
     EXCLUSIVE,
     Directive,
     directive_table,
-    program_options,
 )
-from tomoline.surfaces.names import nearest, suggestion
 from tomoline.surfaces.templates import TemplatePlaces
 
 __all__ = [
@@ -41,18 +47,7 @@ __all__ = [
 ]
 
 RADIAL = "comparam.tilt.tilt.RADIAL"
-TYPING_ERROR = 0.85
-"""Likeness (of difflib) from which an unknown option is taken for a mistyped one."""
 TRUE_SIGMA = "comparam.tilt.tilt.FalloffIsTrueSigma"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file's directives: line number, key and value of each; and lines that mean nothing."""
-
-    origin: Origin
-    entries: tuple[tuple[int, str, str], ...]
-    ignored: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass
@@ -183,10 +178,7 @@ def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Re
     resolved = Resolved()
     known: list[Setting] = []
     for source in sorted(sources, key=lambda source: source.origin):
-        settings = settings_of(source.entries, source.origin, table)
-        _note_repeated(settings, resolved)
-        _note_ignored(source, resolved)
-        known += [setting for setting in settings if _check_name(setting, table, resolved)]
+        known += usable_settings(source, table, resolved.notices, resolved.faults)
     winners = effective(known)
     resolved.settings = winners
     _keep_one_of_each_group(winners, resolved)
@@ -194,64 +186,6 @@ def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Re
     for setting in winners.values():
         _apply(setting, table[setting.name], resolved)
     return resolved
-
-
-def _note_repeated(settings: Sequence[Setting], resolved: Resolved) -> None:
-    first: dict[tuple[str, str], Setting] = {}
-    for setting in settings:
-        other = first.setdefault((setting.name, setting.axis), setting)
-        if other.text != setting.text:
-            resolved.notices.append(
-                errors.parameters.REPEATED.notice(
-                    str(setting.origin),
-                    f"{setting.written} = {setting.text} replaces the value of line "
-                    f"{other.origin.line}, {other.text or 'empty'}.",
-                )
-            )
-
-
-def _note_ignored(source: Source, resolved: Resolved) -> None:
-    for line, text in source.ignored:
-        where = str(replace(source.origin, line=line))
-        resolved.notices.append(
-            errors.parameters.MEANINGLESS_LINE.notice(where, f"{text[:60]!r} means nothing here.")
-        )
-
-
-def _check_name(setting: Setting, table: Mapping[str, Directive], resolved: Resolved) -> bool:
-    """Record what is wrong with a directive's name or place; whether it is to be used."""
-    where = str(setting.origin)
-    if setting.axis == "b":
-        found = f"{setting.written} is for axis B and is passed over."
-        resolved.notices.append(errors.parameters.SECOND_AXIS.notice(where, found))
-        return False
-    directive = table.get(setting.name)
-    if directive is None:
-        _unknown(setting, table, resolved)
-        return False
-    if setting.origin.layer.endswith("template") and not directive.template:
-        found = f"{setting.written} stands in a {setting.origin.layer}."
-        resolved.faults.append(errors.parameters.NOT_A_DIRECTIVE.error(where, found))
-        return False
-    return True
-
-
-def _unknown(setting: Setting, table: Mapping[str, Directive], resolved: Resolved) -> None:
-    """Tell an unknown directive; an option that only IMOD's program knows is no fault."""
-    where = str(setting.origin)
-    parts = setting.name.split(".")
-    siblings = [name.split(".")[3] for name in table if name.split(".")[:3] == parts[:3]]
-    if len(parts) == 4 and parts[0] == "comparam" and siblings:
-        others = program_options().get(parts[2], frozenset())
-        if parts[3] in others or nearest(parts[3], [*siblings, *others], TYPING_ERROR) is None:
-            found = (
-                f"{setting.written} is not in the table of directives; it is taken for another "
-                f"option of IMOD's {parts[2]}."
-            )
-            resolved.notices.append(errors.parameters.NOT_ACTED_ON.notice(where, found))
-            return
-    found = f"{setting.written} is not a directive.{suggestion(setting.name, table, 0.7)}"
-    resolved.faults.append(errors.parameters.UNKNOWN_DIRECTIVE.error(where, found))
 
 
 def _keep_one_of_each_group(winners: dict[str, Setting], resolved: Resolved) -> None:
@@ -299,7 +233,7 @@ def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:
         resolved.root = setting.text or None
     elif directive.name == "setupset.datasetDirectory":
         resolved.folder = Path(setting.text).expanduser() if setting.text else None
-    if problem := _type_problem(setting, directive):
+    if problem := type_problem(setting, directive):
         resolved.faults.append(_bad(setting, problem))
         return
     if not directive.acted_on:
@@ -321,30 +255,6 @@ def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:
             continue
         resolved.values.setdefault(target.step, {})[info.name] = value
         resolved.origins.setdefault(target.step, {})[info.name] = setting.origin
-
-
-_TYPES: Mapping[str, Any] = {
-    "Bool": bool,
-    "Int": int,
-    "Float": float,
-    "2 Int": tuple[int, int],
-    "2 Float": tuple[float, float],
-    "List": tuple[int, ...],
-}
-
-
-def _type_problem(setting: Setting, directive: Directive) -> str:
-    """Say how the text breaks IMOD's type; only Booleans may not be empty, as in IMOD."""
-    kind = _TYPES.get(directive.type)
-    if kind is None or (directive.targets and kind is not bool):
-        return ""
-    if not setting.text:
-        return "must be 0 or 1" if kind is bool else ""
-    try:
-        convert(setting.text, kind, one_for_both=directive.name.endswith("XandY"))
-    except ValueError as error:
-        return str(error)
-    return ""
 
 
 def _bad(setting: Setting, rule: str) -> TomolineError:
