@@ -44,7 +44,8 @@ def kind_text(info: ParameterInfo) -> str:
     """
     kind, comma, none = info.type_text.partition(", or none")
     words = " ".join(part for part in (kind, info.bounds) if part)
-    return ", ".join(part for part in (words, info.unit) if part) + comma + none
+    unit = "" if info.type is bool else info.unit
+    return ", ".join(part for part in (words, unit) if part) + comma + none
 
 
 def codes_text(info: ParameterInfo) -> str:
