@@ -76,13 +76,13 @@ def words(path: Path) -> str:
 class TestPage:
     def test_whole_data_set(self, data_set: Path) -> None:
         record = record_of(
-            "s", step("preprocess", 1, values={"x_rays_per_view": [3, 0, 1, None, 2]}),
+            "s", step("preprocess", 1, values={"xrays": [3, 0, 1, None, 2]}),
             step("align", 6, values={"residual_mean_px": 0.31}), step("trim", 20),
         )  # fmt: skip
         path = write_report(data_set, "s", record)
         text = words(path)
         for expected in ("finished", "0.31 px", "4 of 5", "No warnings", "s_slice_xy.png",
-                         "Shift of the views", "Solved minus recorded", "10 nm"):  # fmt: skip
+                         "X-rays and hot", "Shift of the views", "Solved minus recorded", "10 nm"):  # fmt: skip
             assert expected in text, expected
         assert "could not be drawn" not in text
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from tomoline.workflow.report._source import Source
-from tomoline.workflow.report._svg import number
+from tomoline.workflow.report._svg import ORANGE, Series, chart, number
 
 Notice: TypeAlias = Mapping[str, Any]
 
@@ -97,7 +97,7 @@ def kind(source: Source) -> str:
 def _points(source: Source) -> str:
     count = source.number("align", "points")
     if count is None:
-        count = source.number("track", "tracks", "beads", "patches", "count")
+        count = source.number("track", "tracks")
     what = {"beads": "gold beads tracked", "patches": "patches tracked"}.get(kind(source), "")
     if kind(source) == "none":
         return _card("none", "points: aligned by correlation alone")
@@ -186,19 +186,14 @@ def views_left_out(source: Source) -> str:
 
 def x_rays(source: Source) -> str:
     """Draw how many pixels were replaced in each view, if the step tells."""
-    from tomoline.workflow.report._svg import ORANGE, Series, chart
-
-    counts = source.numbers(
-        "preprocess", "x_rays", "x_rays_per_view", "spikes_per_view", "pixels_replaced_per_view",
-        "replaced_per_view", "peaks_per_view",
-    )  # fmt: skip
+    counts = source.numbers("preprocess", "xrays")
     if counts is None or counts.ndim != 1 or not np.nansum(counts):
         return ""
     numbers = list(range(1, len(counts) + 1))
     return chart(
         [Series(numbers, counts.tolist(), colour=ORANGE, style="bars")],
-        title="X-ray peaks replaced",
+        title="X-rays and hot pixels replaced",
         x_label="view",
-        y_label="peaks",
+        y_label="places",
         from_zero=True,
     )

@@ -34,7 +34,32 @@ def position(source: Source) -> str:
         text = number(float(value), 4) + unit if isinstance(value, int | float) else str(value)
         rows.append(f'<tr><td>{words}</td><td class="n">{escape(text)}</td></tr>')
     table = f"<table>{''.join(rows)}</table>" if rows else ""
-    return _sketch(source) + table
+    return row([*_sketch(source), _profile(source)]) + table
+
+
+def _profile(source: Source) -> str:
+    """Draw how much structure there is at each height, and where the specimen was seen to end."""
+    profile = source.numbers("position", "section_profile")
+    binning = source.number("position", "coarse_binning") or 1.0
+    if profile is None or profile.ndim != 1:
+        return ""
+    height = (np.arange(len(profile)) - centre(len(profile))) * binning
+    ends = [source.number("position", name) for name in ("section_low_px", "section_high_px")]
+    top = float(np.nanmax(profile))
+    lines = [
+        Series(
+            [end, end], [0.0, top], "end of the specimen" if not index else "", ORANGE, dots=False
+        )
+        for index, end in enumerate(ends)
+        if end is not None
+    ]
+    return chart(
+        [Series(height.tolist(), profile.tolist(), dots=False), *lines],
+        title="Structure at each height",
+        x_label="z, raw pixels",
+        y_label="structure",
+        from_zero=True,
+    )
 
 
 def solved_points(source: Source) -> tuple[Floats, NDArray[np.int_]] | None:
@@ -57,10 +82,10 @@ def solved_points(source: Source) -> tuple[Floats, NDArray[np.int_]] | None:
     return points * source.binning("prealigned_stack"), surface
 
 
-def _sketch(source: Source) -> str:
+def _sketch(source: Source) -> list[str]:
     found = solved_points(source)
     if found is None or len(found[0]) < 2:
-        return ""
+        return []
     points, surface = found
     charts = []
     for axis, name, other in ((0, "x", "y"), (1, "y", "x")):
@@ -83,7 +108,7 @@ def _sketch(source: Source) -> str:
                 least_span=20.0,
             )
         )
-    return row(charts)
+    return charts
 
 
 def _limits(source: Source, points: Floats, axis: int) -> list[Series]:

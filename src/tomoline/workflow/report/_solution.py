@@ -28,6 +28,15 @@ _ALIGNED = (
     ("tilt_axis_deg", "tilt axis, solved", "°"),
     ("tilt_offset_deg", "tilt offset, added to all angles", "°"),
 )
+_TRACKED = (
+    ("kind", "what was tracked", ""),
+    ("reason", "because", ""),
+    ("seed_beads", "beads to begin with", ""),
+    ("tracks", "tracks", ""),
+    ("share_tracked", "share of all positions that were found", ""),
+    ("bead_diameter_px", "diameter of the beads, measured", "px"),
+    ("leave_out_px", "error on points left out, before fine alignment", "px"),
+)
 _COARSE = (
     ("tilt_axis_given_deg", "tilt axis, from file or parameter", "°"),
     ("tilt_axis_found_deg", "tilt axis, from the images", "°"),
@@ -38,7 +47,11 @@ _WORST = 12
 
 def solution(source: Source) -> str:
     """List what the alignment solved for and what came out."""
-    rows = _rows(source, "align", _ALIGNED) + _rows(source, "coarse_align", _COARSE)
+    rows = [
+        *_rows(source, "align", _ALIGNED),
+        *_rows(source, "track", _TRACKED),
+        *_rows(source, "coarse_align", _COARSE),
+    ]
     if not rows:
         return ""
     return f"<h3>In numbers</h3><table>{''.join(rows)}</table>{_worst(source)}"
@@ -49,13 +62,15 @@ def _rows(source: Source, step: str, table: tuple[tuple[str, str, str], ...]) ->
     return [
         f'<tr><td>{words}</td><td class="n">{escape(_word(values[name], unit))}</td></tr>'
         for name, words, unit in table
-        if values.get(name) not in (None, [], "")
+        if values.get(name) not in (None, [], {}, "")
     ]
 
 
 def _word(value: Any, unit: str) -> str:
     if isinstance(value, list):
         return ", ".join(_word(item, "") for item in value)
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_word(one, unit)}" for name, one in value.items())
     if isinstance(value, float):
         gap = "" if unit == "°" else " "
         return f"{number(value)}{gap}{unit}".strip()
