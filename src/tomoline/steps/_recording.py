@@ -31,6 +31,7 @@ class Recording:
     path: Path
     stack: Stack
     rawtlt: Path | None
+    """File of tilt angles that is used first."""
     mdoc_views: tuple[mdoc_files.MdocView, ...]
     mdoc_axis_deg: float | None
     mdoc_pixel_size_nm: float | None
@@ -69,7 +70,7 @@ class Dose:
     order: int | None
 
 
-def read_recording(source: Path, context: StepContext) -> Recording:
+def read_recording(source: Path, params: SetupParams, context: StepContext) -> Recording:
     """Open a stack and read what lies beside it.
 
     Raises
@@ -90,7 +91,10 @@ def read_recording(source: Path, context: StepContext) -> Recording:
                 context.warn(notice)
         except errors.TomolineError as error:
             context.warn(errors.tilt.BAD_MDOC.notice(beside["mdoc"], error.found))
-    return Recording(source, stack, beside.get("rawtlt"), views, axis, pixel)
+    angles = beside.get("rawtlt") if params.use_rawtlt else None
+    if params.tilt_angles_file is not None:
+        angles = Path(params.tilt_angles_file)
+    return Recording(source, stack, angles, views, axis, pixel)
 
 
 def choose_pixel_size(recording: Recording, params: SetupParams) -> tuple[float | None, str]:
@@ -146,7 +150,7 @@ def choose_angles(
         first, increment = params.first_and_increment_deg
         regular: NDArray[np.float64] = first + increment * np.arange(count, dtype=np.float64)
         candidates.append(("first and increment", regular))
-    if params.use_rawtlt and recording.rawtlt is not None:
+    if recording.rawtlt is not None:
         candidates.append((recording.rawtlt.name, angle_files.read(recording.rawtlt)))
     if params.extract_angles:
         told = [view.tilt_deg for view in recording.mdoc_views]
@@ -157,7 +161,9 @@ def choose_angles(
             candidates.append(("header", np.array(header, dtype=np.float64)))
     if not candidates:
         raise errors.tilt.NO_ANGLES.error(
-            recording.path, "there is no .rawtlt, .mdoc or header with tilt angles."
+            recording.path,
+            "there is no .rawtlt, .mdoc or header with tilt angles.",
+            _remedy_for_angles(recording.path),
         )
     if candidates[0][0] == "mdoc" and len(candidates[0][1]) != count and len(candidates) > 1:
         number = len(candidates.pop(0)[1])
@@ -190,6 +196,15 @@ def choose_angles(
                 )
             )
     return angles, source
+
+
+def _remedy_for_angles(stack: Path) -> str | None:
+    """Point at a file of angles under another name, if one lies beside the stack."""
+    others = sorted(stack.parent.glob("*.rawtlt"))
+    if not others:
+        return None
+    named = " or ".join(f"--set setup.tilt_angles_file={path}" for path in others[:2])
+    return f"If the angles are those of another file beside the stack, say so: {named}."
 
 
 def doses_of(

@@ -101,6 +101,11 @@ class SetupParams(StepParams):
         template=False,
         when="When there is neither .rawtlt nor .mdoc nor header with angles.",
     )
+    tilt_angles_file: str | None = parameter(
+        None,
+        help="File with one tilt angle per line, where it is not called ROOT.rawtlt.",
+        when="When the angles lie under another name, or in another folder.",
+    )
     use_rawtlt: bool = parameter(
         True,
         help="Take the tilt angles from ROOT.rawtlt where it lies beside the stack.",
@@ -150,7 +155,7 @@ def run(params: SetupParams, context: StepContext) -> Values:
             errors.tilt.DUAL_AXIS.notice(context.source, "the set is marked as dual axis.")
         )
     source = context.source if context.source.exists() else context.folder / f"{context.root}.mrc"
-    recording = read_recording(source, context)
+    recording = read_recording(source, params, context)
     if recording.stack.is_montage:
         raise errors.tilt.MONTAGE.error(source, "its header lists the pieces of a montage.")
     count, height, width = recording.shape
@@ -220,7 +225,8 @@ def run(params: SetupParams, context: StepContext) -> Values:
 
 
 def _external(source: Path, params: SetupParams) -> Sequence[Path]:
-    return [source, *companions(source).values()]
+    named = [Path(params.tilt_angles_file)] if params.tilt_angles_file else []
+    return [source, *companions(source).values(), *named]
 
 
 def _memory_bytes(shape: Shape, params: SetupParams) -> int:
