@@ -6,7 +6,8 @@ is the energy of the structure: about 0 above and below the specimen. That takes
 local standard deviations of IMOD's findsection, which need more contrast.
 
 The energy in columns of boxes is summed along planes ``z = a x + b y + c``. At the specimen's own
-slopes the sums over c have the sharpest edges.
+slopes the sums over c are most like a slab, high inside two limits and low outside (the greatest
+variance between inside and outside; Otsu 1979).
 """
 
 from __future__ import annotations
@@ -73,6 +74,24 @@ def add_energy(first: Real, second: Real, box: int, out: Floats) -> None:
 
 
 @njit(nogil=True, cache=True)
+def _slab_score(profile: Floats) -> float:
+    """Return the greatest variance between inside and outside over all pairs of limits."""
+    height = len(profile)
+    sums = np.zeros(height + 1)
+    for c in range(height):
+        sums[c + 1] = sums[c] + profile[c]
+    mean = sums[height] / height
+    best = 0.0
+    for low in range(height):
+        for high in range(low + 4, height):
+            inside = high - low
+            excess = sums[high] - sums[low] - inside * mean
+            if excess > 0:
+                best = max(best, excess * excess / (inside * (height - inside)))
+    return best * height
+
+
+@njit(nogil=True, cache=True)
 def _profile(energy: Floats, x: Floats, y: Floats, slope_x: float, slope_y: float) -> Floats:
     """Mean energy along planes of the given slopes, for each height (z,)."""
     rows, height, columns = energy.shape
@@ -132,13 +151,16 @@ def find_section(
     x = (np.arange(columns) - (columns - 1) / 2) * box_px
     y = (np.arange(rows) - (rows - 1) / 2) * box_px
     if slopes is None:
-        slopes = _best_slopes(clipped, x, y, math.tan(math.radians(most_slope_deg)))
+        # Every column counts about alike for the slopes, strong structure or weak.
+        size = np.sqrt((energy**2).sum(axis=1, keepdims=True))
+        alike = energy / (size + 0.2 * float(np.median(size)) + 1e-30)
+        slopes = _best_slopes(alike, x, y, math.tan(math.radians(most_slope_deg)))
     profile = _smooth(_profile(clipped, x, y, *slopes), smooth_px)
     return _limits(profile, slopes)
 
 
 def _best_slopes(energy: Floats, x: Floats, y: Floats, most: float) -> tuple[float, float]:
-    """Search the slopes whose profile has the most energy in few heights."""
+    """Search the slopes whose profile is most like a slab."""
     a = b = 0.0
     spread = most
     span_x, span_y = max(float(np.ptp(x)), 1.0), max(float(np.ptp(y)), 1.0)
@@ -150,7 +172,7 @@ def _best_slopes(energy: Floats, x: Floats, y: Floats, most: float) -> tuple[flo
         for trial_a in trials_a:
             for trial_b in trials_b:
                 profile = _profile(energy, x, y, float(trial_a), float(trial_b))
-                score = float(np.sum(profile**2))
+                score = _slab_score(profile)
                 if score > best:
                     best, best_a, best_b = score, float(trial_a), float(trial_b)
         a, b = best_a, best_b
