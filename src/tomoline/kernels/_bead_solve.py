@@ -42,7 +42,8 @@ class LinearSolution:
     def spread(self, tilt_rad: float) -> Floats:
         """Return how uncertain u is in a view, (p,), in standard deviations of a measurement."""
         along = np.array([np.cos(tilt_rad), np.sin(tilt_rad)])
-        return np.sqrt(np.einsum("i,pij,j->p", along, self.covariance, along))
+        variance: Floats = np.einsum("i,pij,j->p", along, self.covariance, along)
+        return np.sqrt(variance)
 
 
 def solve_linear(tracks_uv: Floats, tilt_rad: Floats, depth_px: float) -> LinearSolution:
@@ -71,7 +72,8 @@ def solve_linear(tracks_uv: Floats, tilt_rad: Floats, depth_px: float) -> Linear
     u = np.where(seen, tracks_uv[..., 0], 0.0)
     v = np.where(seen, tracks_uv[..., 1], 0.0)
     basis = np.stack([np.cos(tilt_rad), np.sin(tilt_rad)], axis=1)
-    normal = np.einsum("pv,vi,vj->pij", w, basis, basis)
+    products = basis[:, :, None] * basis[:, None, :]
+    normal = (w @ products.reshape(-1, 4)).reshape(-1, 2, 2)
     normal += np.diag([1e-8, 1.0 / depth_px**2])
     covariance = np.linalg.inv(normal)
     per_view = w.sum(axis=0)
@@ -79,11 +81,12 @@ def solve_linear(tracks_uv: Floats, tilt_rad: Floats, depth_px: float) -> Linear
     # u: eliminate (x, z) of every bead.
     weighted = w[:, :, None] * basis[None]
     reduced = weighted @ covariance
-    left = np.diag(per_view + gauge) - np.einsum("pvi,pwi->vw", reduced, weighted)
-    moment = np.einsum("pvi,pv->pi", weighted, u)
-    right = u.sum(axis=0) - np.einsum("pvi,pi->v", reduced, moment)
+    left = np.diag(per_view + gauge)
+    left -= reduced[..., 0].T @ weighted[..., 0] + reduced[..., 1].T @ weighted[..., 1]
+    moment = u @ basis
+    right = u.sum(axis=0) - (reduced * moment[:, None]).sum(axis=(0, 2))
     shift_u = np.linalg.solve(left, right)
-    xz = np.einsum("pij,pj->pi", covariance, moment - np.einsum("pvi,v->pi", weighted, shift_u))
+    xz = (covariance @ (moment - w @ (basis * shift_u[:, None]))[:, :, None])[..., 0]
     # v: eliminate y of every bead.
     count = w.sum(axis=1)
     share = w / np.maximum(count, 1e-9)[:, None]

@@ -97,7 +97,7 @@ def sweep(
     return tracks
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _nearest(
     flat: Floats, claimed: Indices, low: int, high: int, x: float, y: float, tolerance: float
 ) -> int:
@@ -119,7 +119,7 @@ def _nearest(
     return best
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _sweep(
     flat: Floats,
     score: Floats,

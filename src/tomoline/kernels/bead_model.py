@@ -132,7 +132,8 @@ def kernel_image(profile: BeadProfile, shape: tuple[int, int], window_px: float)
     bead = np.interp(radius, radii, profile.values, right=0.0)
     window = np.clip(window_px - radius + 0.5, 0, 1)
     kernel = window * (bead - (bead * window).sum() / window.sum())
-    return (kernel / math.sqrt(float((kernel**2).sum()))).astype(np.float32)
+    result: Image = (kernel / math.sqrt(float((kernel**2).sum()))).astype(np.float32)
+    return result
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,7 @@ def _smooth(sums: Floats, counts: Floats, extent: float, diameter_px: float) -> 
     return np.asarray(values / (peak if peak > 0 else 1.0))
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _gather(
     image: Image,
     centres: Floats,

@@ -13,7 +13,6 @@ from tomoline.kernels.bead_model import STEP_PX, BeadProfile, Floats, Image
 
 Bools = NDArray[np.bool_]
 
-_ITERATIONS = 12
 _TOLERANCE_PX = 0.003
 
 
@@ -52,6 +51,7 @@ def refine_centres(
     window: float = 1.45,
     light: bool = False,
     avoid_px: Floats | None = None,
+    iterations: int = 12,
 ) -> BeadFits:
     """Fit ``amplitude * profile(|r - centre|) + plane`` to each bead by Gauss-Newton.
 
@@ -70,6 +70,9 @@ def refine_centres(
         Whether beads are brighter than their surroundings.
     avoid_px : (m, 2) float64, optional
         Known beads; pixels that belong to another than the fitted one are left out of its fit.
+        By default those of `centres_px`.
+    iterations : int
+        Steps at most; half of them are enough to tell a bead from something else.
 
     Returns
     -------
@@ -94,12 +97,13 @@ def refine_centres(
         radius,
         float(max_move_px),
         1.0 if light else -1.0,
+        iterations,
         fits,
     )
     return BeadFits(fits[:, :2], fits[:, 2], fits[:, 3], fits[:, 4], fits[:, 5])
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _refine(
     image: Image,
     starts: Floats,
@@ -110,6 +114,7 @@ def _refine(
     radius: float,
     max_move: float,
     sign: float,
+    iterations: int,
     fits: Floats,
 ) -> None:
     height, width = image.shape
@@ -138,13 +143,14 @@ def _refine(
             radius,
             max_move,
             sign,
+            iterations,
             fits[i],
         )
         fits[i, 0] -= middle_x
         fits[i, 1] -= middle_y
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _fit_one(
     image: Image,
     start_x: float,
@@ -156,6 +162,7 @@ def _fit_one(
     radius: float,
     max_move: float,
     sign: float,
+    iterations: int,
     fit: Floats,
 ) -> None:
     """Fit one bead in pixel coordinates; `fit` gets x, y, amplitude, background, noise, r."""
@@ -166,7 +173,7 @@ def _fit_one(
     row = np.empty(6)
     last = len(values) - 2
     amplitude = 0.0
-    for iteration in range(_ITERATIONS + 1):
+    for iteration in range(iterations + 1):
         normal[:] = 0.0
         right[:] = 0.0
         total = 0.0
@@ -229,7 +236,7 @@ def _fit_one(
         if step > limit:
             step_x *= limit / step
             step_y *= limit / step
-        if step < _TOLERANCE_PX or iteration == _ITERATIONS:
+        if step < _TOLERANCE_PX or iteration == iterations:
             _judge(normal, right, row, total, pixels, sign, fit)
             x += step_x
             y += step_y
@@ -246,7 +253,7 @@ def _fit_one(
             return
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _judge(
     normal: Floats,
     right: Floats,
@@ -281,7 +288,7 @@ def _judge(
         fit[5] = -fit[5]
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _solve(normal: Floats, right: Floats, size: int, solution: Floats) -> bool:
     """Solve the symmetric system of which the lower half is given, by Cholesky; False if flat."""
     factor = np.zeros((size, size))

@@ -123,7 +123,9 @@ def find_beads(
     profile = bead_filter.profile
     response = bead_filter.response(image)
     noise = _local_noise(response)
-    peaks, heights = _peaks(response, noise, 0.5 * profile.diameter_px, min_contrast, 2 * max_count)
+    peaks, heights = _peaks(
+        response, noise, 0.5 * profile.diameter_px, min_contrast, 3 * max_count // 2
+    )
     order = np.argsort(-heights, kind="stable")
     middle = np.array([(image.shape[1] - 1) / 2, (image.shape[0] - 1) / 2])
     starts = peaks[order] - middle
@@ -134,13 +136,14 @@ def find_beads(
         max_move_px=0.6 * profile.diameter_px,
         light=bead_filter.light,
         avoid_px=np.empty((0, 2)),
+        iterations=6,
     )
     good = np.isfinite(fits.centres_px[:, 0]) & (fits.correlation > 0.2)
     contrast = heights[order]
     score = np.where(good, fits.correlation * np.sqrt(np.minimum(contrast / 12.0, 1.0)), 0.0)
     best = np.argsort(-score, kind="stable")
     best = best[good[best]]
-    best = best[_first_of_each(fits.centres_px[best], 0.5 * profile.diameter_px)][:max_count]
+    best = best[first_of_each(fits.centres_px[best], 0.5 * profile.diameter_px)][:max_count]
     return Detections(fits.centres_px[best], score[best], fits.amplitude[best], contrast[best])
 
 
@@ -171,14 +174,14 @@ def score_threshold(scores: Floats, fallback: float = 0.55) -> float:
     return fallback
 
 
-def _first_of_each(points: Floats, distance_px: float) -> NDArray[np.intp]:
+def first_of_each(points: Floats, distance_px: float) -> NDArray[np.intp]:
     """Return the indices of points that have no earlier point within the distance."""
     kept = np.ones(len(points), dtype=np.bool_)
     _drop_near(points, distance_px, kept)
     return np.flatnonzero(kept)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
 def _drop_near(points: Floats, distance: float, kept: NDArray[np.bool_]) -> None:
     for i in range(points.shape[0]):
         for j in range(i):
@@ -195,18 +198,28 @@ def _local_noise(response: Image) -> Image:
     rows = max(1, response.shape[0] // _BLOCK_PX)
     columns = max(1, response.shape[1] // _BLOCK_PX)
     noise = np.empty((rows, columns), dtype=np.float32)
-    for i in range(rows):
-        for j in range(columns):
-            block = response[
-                i * response.shape[0] // rows : (i + 1) * response.shape[0] // rows : 2,
-                j * response.shape[1] // columns : (j + 1) * response.shape[1] // columns : 2,
-            ]
-            noise[i, j] = 1.4826 * np.median(np.abs(block))
+    _block_noise(response, noise)
     floor = 0.2 * float(np.median(noise))
     return np.maximum(noise, np.float32(floor if floor > 0 else 1e-6))
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True, cache=True)
+def _block_noise(response: Image, noise: Image) -> None:
+    height, width = response.shape
+    rows, columns = noise.shape
+    samples = np.empty((height // rows + 2) * (width // columns + 2), dtype=np.float32)
+    for i in range(rows):
+        for j in range(columns):
+            count = 0
+            # Every second pixel of every second row: the filter has made neighbours alike.
+            for r in range(i * height // rows, (i + 1) * height // rows, 2):
+                for c in range(j * width // columns, (j + 1) * width // columns, 2):
+                    samples[count] = abs(response[r, c])
+                    count += 1
+            noise[i, j] = 1.4826 * np.median(samples[:count])
+
+
+@njit(nogil=True, cache=True)
 def _peaks(
     response: Image, noise: Image, radius: float, min_contrast: float, max_count: int
 ) -> tuple[Floats, Floats]:

@@ -106,7 +106,7 @@ def track_outward(
     tracks = seeds_px.copy()
     tilt_rad = np.asarray(tilt_rad, dtype=np.float64)
     drift = np.full((len(tilt_rad), 2, 3), np.nan)
-    seeded = np.isfinite(tracks[..., 0]).any(axis=0)
+    seeded: NDArray[np.bool_] = np.asarray(np.isfinite(tracks[..., 0]).any(axis=0))
     done = seeded.copy()
     solution = solve_linear(turn(tracks, axis_rad), tilt_rad, options.depth_px)
     lost: list[int] = []
@@ -163,7 +163,7 @@ def place_again(
     """
     tracks = tracks_px.copy()
     tracks[:, list(views)] = np.nan
-    done = np.isfinite(tracks[..., 0]).any(axis=0)
+    done: NDArray[np.bool_] = np.asarray(np.isfinite(tracks[..., 0]).any(axis=0))
     moved: dict[int, float] = {}
     result = tracks_px.copy()
     if not done.any():

@@ -136,7 +136,7 @@ class BeadViews:
             light=light,
         )
         area = height * width / max(full.diameter_px, 4.0) ** 2
-        most = int(np.clip(area / 50, 200, 4000))
+        most = int(np.clip(area / 100, 200, 4000))
 
         def one(view: int) -> tuple[Detections, ProfileSums]:
             image = self.read(view)
@@ -190,7 +190,7 @@ class BeadViews:
         """
 
         def one(view: int) -> tuple[BeadFits, ProfileSums]:
-            image = self.read(view)
+            image = self.stack.read(view)
             if prepare is not None:
                 image = prepare(image)
             start = self.to_raw(view, expected_px[:, view])

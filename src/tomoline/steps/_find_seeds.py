@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import geometry
-from tomoline.kernels.bead_model import average_profile, sphere_profile
+from tomoline.kernels.bead_model import average_profile, rescale, sphere_profile
 from tomoline.kernels.bundle import BundleOptions, BundleSolution, solvable, solve_bundle
+from tomoline.kernels.centre_beads import refine_centres
 from tomoline.kernels.complete_beads import drop_duplicates, more_beads
-from tomoline.kernels.find_beads import BeadFilter, Detections, score_threshold
+from tomoline.kernels.find_beads import BeadFilter, Detections, first_of_each, score_threshold
 from tomoline.kernels.seeds import choose_seeds, inside_contours
 from tomoline.kernels.track_beads import TrackOptions, track_outward
 from tomoline.steps._bead_views import BeadViews, find_in
@@ -22,6 +24,7 @@ Floats = NDArray[np.float64]
 
 _SIZE_FACTORS = (0.6, 0.67, 0.74, 0.82, 0.9, 1.0, 1.1, 1.22, 1.35, 1.45)
 _SIZE_VIEWS = 3
+_CANDIDATE_DIAMETER_PX = 3.0
 _SEED_VIEWS = 9
 _SEED_RANGE_DEG = 20.0
 _LEAST_SHARE = 0.7
@@ -74,19 +77,42 @@ def measure_sphere(
         Beads that are expected in a view.
     """
     factors = np.array(_SIZE_FACTORS if adjust else (1.0,))
-    smallest = nominal_px * float(factors[0])
-    reduce = max(1, int(smallest / 4.5))
+    spheres = [sphere_profile(nominal_px * float(f)) for f in factors]
+    # Candidates of a few sizes will do, and of small images; the fits that judge are at full size.
+    reduce = max(1, int(nominal_px * float(factors[0]) / _CANDIDATE_DIAMETER_PX))
     height, width = (size // reduce for size in views.stack.shape[1:])
     filters = [
-        BeadFilter.make(sphere_profile(nominal_px * f / reduce), (height, width), light=light)
-        for f in factors
+        BeadFilter.make(rescale(sphere, reduce), (height, width), light=light)
+        for sphere in spheres[1::3] or spheres
     ]
 
     def one(view: int) -> Floats:
         image = views.read(view)
-        scores = [find_in(image, f, reduce, 300).score[:expected] for f in filters]
-        # Fewer candidates than beads: what is missing scores nothing.
-        return np.array([score.sum() / expected for score in scores])
+        found = [find_in(image, f, reduce, 4 * expected) for f in filters]
+        starts = np.concatenate([d.centres_px for d in found])
+        contrast = np.concatenate([d.contrast for d in found])
+        order = np.argsort(-contrast, kind="stable")
+        order = order[first_of_each(starts[order], 0.4 * nominal_px)]
+        starts, contrast = starts[order], contrast[order]
+        scores = np.zeros(len(factors))
+        for k, sphere in enumerate(spheres):
+            reach = 0.5 * sphere.diameter_px
+            fits = refine_centres(
+                image,
+                starts,
+                sphere,
+                max_move_px=reach,
+                light=light,
+                avoid_px=starts[:0],
+                iterations=6,
+            )
+            score = np.nan_to_num(fits.correlation) * np.sqrt(np.minimum(contrast / 12.0, 1.0))
+            order = np.argsort(-score, kind="stable")
+            order = order[np.isfinite(fits.centres_px[order, 0])]
+            single = first_of_each(fits.centres_px[order], reach)
+            # Fewer candidates than beads: what is missing scores nothing.
+            scores[k] = score[order[single]][:expected].sum() / expected
+        return scores
 
     chosen = central_views(views, _SIZE_VIEWS)
     scores = np.mean(views.run(one, chosen, "measuring beads"), axis=0)
@@ -249,7 +275,9 @@ def _follow(
     tracks = tracks[np.isfinite(tracks[..., 0]).sum(axis=1) >= 3]
     if not solvable(tracks):
         return None
-    bundle = BundleOptions(rotation="fixed", magnification="fixed")
+    # On large images a degree of error in the axis is pixels at the edges.
+    rotation: Literal["one", "fixed"] = "one" if len(tracks) >= 6 else "fixed"
+    bundle = BundleOptions(rotation=rotation, magnification="fixed")
     solution = solve_bundle(tracks, views.tilt_rad, axis_rad, bundle)
     more = more_beads(
         detections,

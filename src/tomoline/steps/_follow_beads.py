@@ -162,7 +162,8 @@ def _well_tracked(views: BeadViews, tracks_px: Floats) -> Floats:
     """Return the tracks that are seen in enough views to be trusted."""
     seen = np.isfinite(tracks_px[..., 0]).sum(axis=1)
     least = max(4, int(np.ceil(_LEAST_SHARE * len(views.by_tilt))))
-    return tracks_px[seen >= min(least, len(views.by_tilt))]
+    kept: Floats = tracks_px[seen >= min(least, len(views.by_tilt))]
+    return kept
 
 
 def _lost_views(views: BeadViews, tracks_px: Floats) -> list[int]:

@@ -74,4 +74,5 @@ def read_tracks(path: Path, *, shape: tuple[int, int, int], binning: float) -> F
         number = np.rint(contour.points[:, 2]).astype(np.intp)
         valid = (number >= 0) & (number < views)
         track[number[valid]] = (contour.points[valid, :2] - centre) * binning
-    return tracks[np.isfinite(tracks[..., 0]).any(axis=1)]
+    kept: Floats = tracks[np.isfinite(tracks[..., 0]).any(axis=1)]
+    return kept
