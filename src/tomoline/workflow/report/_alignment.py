@@ -13,8 +13,10 @@ from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import BLUE, ORANGE, RED, SKY
 from tomoline.workflow.report._tracks import Tracks, read_tracks
 
-VECTOR_SCALE = 10
-"""Residual vectors are drawn so many times longer than they are, as in Etomo."""
+VECTOR_SCALE, SMALL_VECTOR_SCALE = 10, 50
+"""Residual vectors are drawn so many times longer than they are: 10 as in Etomo, 50 if small."""
+
+_SMALL_PX = 0.2
 
 _STRIP_WIDTH = 318
 
@@ -141,12 +143,13 @@ def _track_figures(source: Source, tracks: Tracks | None) -> str:
             largest=800,
         )
     ]
-    vectors = _vectors(source, tracks, at_zero)
+    scale = _vector_scale(tracks)
+    vectors = _vectors(source, tracks, at_zero, scale)
     if vectors:
         figures.append(
             figure(
                 np.asarray(stack[zero]),
-                caption=f"Residual vectors of all views, drawn {VECTOR_SCALE} times longer",
+                caption=f"Residual vectors of all views, drawn {scale} times longer",
                 width=486,
                 pixel_size_nm=size,
                 marks=circles(at_zero, radius, ORANGE) + vectors,
@@ -168,12 +171,18 @@ def _at_view(places: Floats, view: int, order: NDArray[np.intp]) -> Floats:
     return found
 
 
-def _vectors(source: Source, tracks: Tracks, at_zero: Floats) -> str:
+def _vector_scale(tracks: Tracks) -> int:
+    lengths = np.linalg.norm(tracks.residuals_px, axis=-1)
+    seen = lengths[np.isfinite(lengths)]
+    return SMALL_VECTOR_SCALE if len(seen) and seen.mean() < _SMALL_PX else VECTOR_SCALE
+
+
+def _vectors(source: Source, tracks: Tracks, at_zero: Floats, scale: int) -> str:
     fine = source.from_prealigned
     if fine is None or not np.isfinite(tracks.residuals_px).any():
         return ""
     turned = (fine[None, :, :, :2] @ tracks.residuals_px[..., None])[..., 0]
-    vectors = turned * (VECTOR_SCALE / source.binning("aligned_stack"))
+    vectors = turned * (scale / source.binning("aligned_stack"))
     lines = []
     for place, arrows in zip(at_zero, vectors, strict=True):
         kept = arrows[np.isfinite(arrows).all(axis=-1)]

@@ -86,7 +86,8 @@ def _sketch(source: Source) -> list[str]:
     found = solved_points(source)
     if found is None or len(found[0]) < 2:
         return []
-    points, surface = found
+    surface = found[1]
+    points, half = _in_tomogram(source, found[0])
     charts = []
     for axis, name, other in ((0, "x", "y"), (1, "y", "x")):
         parts = [
@@ -101,7 +102,7 @@ def _sketch(source: Source) -> list[str]:
         ]
         charts.append(
             chart(
-                [*parts, *_limits(source, points, axis)],
+                [*parts, *_limits(half, points[:, axis])],
                 title=f"Points seen along {other}",
                 x_label=f"{name}, raw pixels",
                 y_label="z, raw pixels",
@@ -111,22 +112,27 @@ def _sketch(source: Source) -> list[str]:
     return charts
 
 
-def _limits(source: Source, points: Floats, axis: int) -> list[Series]:
-    """Return the lower and the upper face of the tomogram, seen from the side."""
+def _in_tomogram(source: Source, points: Floats) -> tuple[Floats, float | None]:
+    """Return the points in the frame of the tomogram, and half its thickness, raw pixels."""
     placed = source.json("position")
-    thickness = source.number("reconstruct", "thickness_px") or placed.get("thickness_px")
-    if not isinstance(thickness, int | float):
+    slope = math.radians(_number(placed.get("x_axis_tilt_deg")) or 0.0)
+    x, y, z = points.T
+    level = z * math.cos(slope) - y * math.sin(slope) + (_number(placed.get("z_shift_px")) or 0.0)
+    along = y * math.cos(slope) + z * math.sin(slope)
+    thickness = source.number("reconstruct", "thickness_px") or _number(placed.get("thickness_px"))
+    return np.column_stack([x, along, level]), None if thickness is None else thickness / 2
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _limits(half: float | None, across: Floats) -> list[Series]:
+    """Return the lower and the upper face of the tomogram, seen from the side."""
+    if half is None:
         return []
-    shift = float(placed.get("z_shift_px") or 0.0)
-    slope = math.tan(math.radians(float(placed.get("x_axis_tilt_deg") or 0.0))) if axis else 0.0
-    ends = np.array([points[:, axis].min(), points[:, axis].max()])
+    ends = [float(across.min()), float(across.max())]
     return [
-        Series(
-            ends.tolist(),
-            (slope * ends + side * thickness / 2 - shift).tolist(),
-            "tomogram" if side > 0 else "",
-            BLUE,
-            dots=False,
-        )
-        for side in (1, -1)
+        Series(ends, [height, height], "tomogram" if height > 0 else "", BLUE, dots=False)
+        for height in (half, -half)
     ]

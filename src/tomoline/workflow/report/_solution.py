@@ -17,7 +17,7 @@ _ALIGNED = (
     ("residual_weighted_px", "weighted mean residual", "px"),
     ("residual_sd_px", "standard deviation of the residuals", "px"),
     ("leave_out_error_px", "rms error on points left out", "px"),
-    ("leave_out_error_nm", "the same", "nm"),
+    ("leave_out_error_nm", "rms error on points left out", "nm"),
     ("low_weight_fraction", "fraction of positions with a robust weight below 0.5", ""),
     ("rotation", "rotation of the views", ""),
     ("tilt", "tilt angles", ""),
@@ -47,14 +47,14 @@ _WORST = 12
 
 def solution(source: Source) -> str:
     """List what the alignment solved for and what came out."""
-    rows = [
-        *_rows(source, "align", _ALIGNED),
-        *_rows(source, "track", _TRACKED),
-        *_rows(source, "coarse_align", _COARSE),
+    tables = [
+        _rows(source, "align", _ALIGNED),
+        _rows(source, "track", _TRACKED) + _rows(source, "coarse_align", _COARSE),
     ]
-    if not rows:
+    drawn = "".join(f"<table>{''.join(rows)}</table>" for rows in tables if rows)
+    if not drawn:
         return ""
-    return f"<h3>In numbers</h3><table>{''.join(rows)}</table>{_worst(source)}"
+    return f'<h3>In numbers</h3><div class="row">{drawn}</div>{_worst(source)}'
 
 
 def _rows(source: Source, step: str, table: tuple[tuple[str, str, str], ...]) -> list[str]:

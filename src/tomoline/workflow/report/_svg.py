@@ -115,9 +115,11 @@ def chart(
     if not points:
         return ""
     x_low, x_high = _limits([x for x, _ in points], 1e-6)
-    y_low, y_high = _limits([y for _, y in points], least_span)
+    heights = [y for _, y in points]
     if from_zero:
-        y_low, y_high = min(0.0, y_low), max(0.0, y_high)
+        # Zero is in the range, and so is the least span above it.
+        heights += [0.0, least_span]
+    y_low, y_high = _limits(heights, least_span)
     margin_x, margin_y = 0.03 * (x_high - x_low), 0.06 * (y_high - y_low)
     x_low, x_high, y_high = x_low - margin_x, x_high + margin_x, y_high + margin_y
     y_low = y_low if from_zero and y_low == 0 else y_low - margin_y
