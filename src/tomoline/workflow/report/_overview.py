@@ -123,11 +123,11 @@ def _leave_out(source: Source) -> str:
 
 
 def _tomogram(source: Source) -> str:
-    volume = source.map("tomogram")
+    volume = source.volume
     if volume is None:
         return ""
     z, y, x = volume.shape
-    size = source.pixel_nm("tomogram")
+    size = source.pixel_nm(source.volume_name)
     label = "tomogram, x y z" + (f", voxel {number(size, 4)} nm" if size else "")
     return _card(f"{x} × {y} × {z}", label)
 

@@ -109,9 +109,22 @@ class Source:
             return None
 
     @cached_property
+    def volume_name(self) -> str:
+        """The artifact that is shown as the tomogram: the trimmed one, else the whole one."""
+        return "tomogram" if self.path("tomogram") else "full_tomogram"
+
+    @cached_property
+    def volume(self) -> NDArray[np.generic] | None:
+        """The tomogram (z, y, x); the whole one is turned as trimming would turn it."""
+        volume = self.map(self.volume_name)
+        if volume is None or self.volume_name == "tomogram":
+            return volume
+        return volume.transpose(1, 0, 2)[::-1]
+
+    @cached_property
     def slices(self) -> Slices | None:
         """The central slices of the tomogram."""
-        volume = self.map("tomogram")
+        volume = self.volume
         return None if volume is None or 0 in volume.shape else central_slices(volume)
 
     def pixel_nm(self, artifact: str) -> float | None:

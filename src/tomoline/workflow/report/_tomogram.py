@@ -42,7 +42,7 @@ def tomogram(source: Source) -> str:
     if slices is None:
         return ""
     limits = _limits(slices)
-    size = source.pixel_nm("tomogram") or source.pixel_size_nm
+    size = source.pixel_nm(source.volume_name) or source.pixel_size_nm
     names = slice_names(source.root)
     columns = slices.xy.shape[1]
     thickness = len(slices.xz)
@@ -71,6 +71,7 @@ def tomogram(source: Source) -> str:
         + ", ".join(f'<a href="{_quoted(name)}">{_text(name)}</a>' for name in names.values())
         + "</p>"
         + _histogram(source, slices)
+        + _untrimmed(source)
     )
 
 
@@ -88,7 +89,7 @@ def _text(name: str) -> str:
 
 def _histogram(source: Source, slices: Slices) -> str:
     """Draw how the voxels of the middle slices are distributed, and the scaling, where known."""
-    volume = source.map("tomogram")
+    volume = source.volume
     if volume is None:
         return ""
     first, last = middle(volume.shape[0])
@@ -118,3 +119,9 @@ def _histogram(source: Source, slices: Slices) -> str:
         chart(series, title="Voxel values", x_label="value", y_label="% of voxels", from_zero=True)
         + f'<p class="quiet" style="color:{colour}">{words}.</p>'
     )
+
+
+def _untrimmed(source: Source) -> str:
+    if source.volume_name == "tomogram":
+        return ""
+    return '<p class="quiet">From the whole tomogram; it is not trimmed yet.</p>'
