@@ -60,3 +60,19 @@ def test_real_directive_files_resolve_or_are_told(tilt_data):
         for fault in found.faults:  # only the places that the user is to fill in
             assert "<REPLACE>" in fault.found, fault
             assert fault.where.startswith(f"{path}:")
+
+
+@pytest.mark.parametrize(
+    ("flag", "expected"), [("", 0.05 / 2**0.5), ("=0", 0.05 / 2**0.5), ("=1", 0.05)]
+)
+def test_falloff_of_radial_is_converted_once(tmp_path, flag, expected):
+    path = tmp_path / "batch.adoc"
+    line = f"comparam.tilt.tilt.FalloffIsTrueSigma{flag}\n" if flag else ""
+    path.write_text(f"comparam.tilt.tilt.RADIAL = 0.35 0.05\n{line}")
+    found = gather(list(STEPS.values()), directives=[path])
+    assert found.faults == []
+    reconstruct = found.parameters["reconstruct"].model_dump()
+    sigma = reconstruct["radial_per_px"][1]
+    if not reconstruct["falloff_is_true_sigma"]:
+        sigma /= 2**0.5
+    assert sigma == pytest.approx(expected, rel=1e-3)

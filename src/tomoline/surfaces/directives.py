@@ -225,6 +225,8 @@ def _true_sigma(winners: dict[str, Setting]) -> None:
     except ValueError:
         return
     winners[RADIAL] = replace(setting, text=f"{cutoff:g} {falloff / math.sqrt(2):.4g}")
+    if flag is not None:
+        winners[TRUE_SIGMA] = replace(flag, text="1")
 
 
 def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:
