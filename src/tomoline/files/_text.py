@@ -92,6 +92,19 @@ def numbers(path: Path, line: int, fields: list[str], count: int) -> list[float]
     return values
 
 
+def whole_number(path: Path, line: int, value: float) -> int:
+    """Return a number as an integer.
+
+    Raises
+    ------
+    TomolineError
+        FILE-06 with the line, if it is none, or too large to count anything.
+    """
+    if value != round(value) or abs(value) >= 1 << 31:
+        raise bad_line(path, line, f"has {value:g} where a whole number belongs")
+    return int(value)
+
+
 def bad_line(path: Path, line: int, fault: str) -> TomolineError:
     """Return FILE-06 about one line."""
     return files.BAD_TEXT.error(where=path, found=f"Line {line} {fault}.")

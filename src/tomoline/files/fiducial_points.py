@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.errors import files
-from tomoline.files._text import bad_line, finite_text, number_lines, numbers
+from tomoline.files._text import bad_line, finite_text, number_lines, numbers, whole_number
 from tomoline.files.atomic import write_text
 
 _EDGE = 0.5
@@ -52,9 +52,10 @@ def read(path: Path) -> FiducialPoints:
     TomolineError
         FILE-06 with the line; FILE-01, FILE-02, FILE-10.
     """
-    rows, pixel_size, size = [], None, None
+    rows, numbered, pixel_size, size = [], [], None, None
     for line, fields in number_lines(path):
         rows.append(numbers(path, line, fields, 6))
+        numbered.append([whole_number(path, line, value) for value in rows[-1][4:]])
         extra = fields[6:]
         if "Pix:" in extra:
             value = numbers(path, line, extra[extra.index("Pix:") + 1 :], 1)[0]
@@ -68,7 +69,7 @@ def read(path: Path) -> FiducialPoints:
         raise files.BAD_TEXT.error(where=path, found="It holds no points.")
     table = np.array(rows)
     points = table[:, 1:4] - np.array([_EDGE, _EDGE, 0.0])
-    objects, contours = np.rint(table[:, 4:6]).astype(np.int64).T
+    objects, contours = np.array(numbered, dtype=np.int64).T
     return FiducialPoints(points, objects, contours, pixel_size, size)
 
 

@@ -276,9 +276,9 @@ class _Draft:
 def _contour(data: bytes, path: Path) -> Contour:
     _, flags, time, surface = layout.CONTOUR.unpack_from(data)
     stored = np.frombuffer(data, dtype=">f4", offset=layout.CONTOUR.size)
-    points = stored.astype(np.float64).reshape(-1, 3)
-    if not np.all(np.isfinite(points)):
+    if not np.all(np.isfinite(stored)):
         raise _bad_point(path)
+    points = stored.astype(np.float64).reshape(-1, 3)
     return Contour(points - _EDGE, surface, time, flags)
 
 

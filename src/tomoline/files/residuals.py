@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.errors import files
-from tomoline.files._text import bad_line, finite_text, number_lines, numbers
+from tomoline.files._text import bad_line, finite_text, number_lines, numbers, whole_number
 from tomoline.files.atomic import write_text
 
 _EDGE = 0.5  # the file's origin is the edge of the first pixel, ours its centre
@@ -50,13 +50,16 @@ def read(path: Path) -> Residuals:
     if not lines or not lines[0][1][0].isdigit() or lines[0][1][1:2] != ["residuals"]:
         raise bad_line(path, 1, "should say how many residuals follow")
     promised = int(lines[0][1][0])
-    rows = [numbers(path, line, fields, 5) for line, fields in lines[1:]]
+    rows, views = [], []
+    for line, fields in lines[1:]:
+        rows.append(numbers(path, line, fields, 5))
+        views.append(whole_number(path, line, rows[-1][2]))
     if len(rows) < promised:
         raise files.TRUNCATED.error(
             where=path, found=f"It promises {promised} residuals and holds {len(rows)}."
         )
     table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-    return Residuals(table[:, :2] - _EDGE, np.rint(table[:, 2]).astype(np.int64), table[:, 3:])
+    return Residuals(table[:, :2] - _EDGE, np.array(views, dtype=np.int64), table[:, 3:])
 
 
 def write(path: Path, residuals: Residuals) -> None:

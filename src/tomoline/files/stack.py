@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from tomoline.errors import files
 from tomoline.files import _tiff, mrc
 
-_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UNSET_NM = 0.1  # what IMOD and others write where they know no pixel size: 1 A exactly
 
 
@@ -78,7 +77,8 @@ class Stack:
             raise IndexError(f"{self.path} has {self.shape[0]} views, no index {view}")
         if self.header is None:
             return _tiff.read_view(self.path, view, self.shape)
-        image: NDArray[np.float32] = np.array(self._map[view], dtype=np.float32)
+        with np.errstate(invalid="ignore"):  # NaN is for the steps to find
+            image: NDArray[np.float32] = np.array(self._map[view], dtype=np.float32)
         if self.header.value_offset:
             image += np.float32(self.header.value_offset)
         return image
@@ -124,7 +124,7 @@ def open_stack(path: Path) -> Stack:
 def _starts_as_tiff(path: Path) -> bool:
     try:
         with path.open("rb") as stream:
-            return stream.read(4) in _TIFF_STARTS
+            return stream.read(4) in _tiff.TIFF_STARTS
     except OSError as error:
         raise files.NOT_READABLE.error(
             where=path, found=f"The system reports: {error.strerror}."
