@@ -133,6 +133,12 @@ def radial_weights(tilt_rad: Floats, padded: int, radial: RadialFilter) -> Real:
     return (angular_widths(tilt_rad)[:, None] * response).astype(np.float32)
 
 
+def low_pass_weights(padded: int, cutoff_per_px: float, sigma_per_px: float) -> Real:
+    """Return the factors (padded // 2 + 1,) float32 of a low-pass of rows, as in `low_pass`."""
+    frequency = np.arange(padded // 2 + 1) / padded
+    return _gaussian_falloff(frequency, cutoff_per_px, sigma_per_px).astype(np.float32)
+
+
 def padded_size(width: int, margin: int) -> int:
     """Return the length to which rows are padded: half as long again, and `margin` on both sides.
 

@@ -77,9 +77,7 @@ def choose_thickness(
         total = found + extra_px
         if fallback_px is None or total >= _TOO_THIN * fallback_px:
             source = position.thickness_source or "found by position"
-            return _voxels(total, binning), f"{source}, and {extra_px} px extra" * (
-                extra_px != 0
-            ) or source
+            return _voxels(total, binning), f"{source}, {extra_px} px added" if extra_px else source
         context.warn(
             errors.tilt.THICKNESS_GUESSED.notice(
                 "reconstruct",

@@ -1,4 +1,4 @@
-"""What the steps that make new stacks from old ones share: modes, reduction filters, clean views."""
+"""What steps that make new stacks share: modes, reduction filters, clean views."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors
+from tomoline.files.mrc import MrcHeader
 from tomoline.files.stack import Stack
+from tomoline.steps.acquisition import Acquisition
 
 Image = NDArray[np.float32]
+
+UNKNOWN_PIXEL_NM = 0.1
+"""What files say where nothing is known: 1 Å."""
 
 ReductionFilter = Literal["box", "blackman", "triangle", "mitchell", "lanczos2", "lanczos3"]
 REDUCTION_CODES: dict[str, str] = {
@@ -71,3 +76,10 @@ def check_count(stack: Stack, count: int, what: str) -> None:
         raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
             stack.path, f"it has {stack.shape[0]} views, but there are {count} {what}."
         )
+
+
+def binning_of(header: MrcHeader, views: Acquisition) -> int:
+    """Return the binning of a stack made from the raw one, from the two pixel sizes."""
+    if header.pixel_size_nm is None:
+        return 1
+    return max(1, round(header.pixel_size_nm[0] / (views.pixel_size_nm or UNKNOWN_PIXEL_NM)))

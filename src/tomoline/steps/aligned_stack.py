@@ -16,6 +16,7 @@ from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._views import (
     REDUCTION_CODES,
+    UNKNOWN_PIXEL_NM,
     Image,
     ReductionFilter,
     check_count,
@@ -91,14 +92,14 @@ def run(params: AlignedStackParams, context: StepContext) -> Values:
     inside = bool(params.edge_taper and params.edge_taper[1])
     shape = (full[0] // params.binning, full[1] // params.binning)
     mode = 2 if params.output_mode == "float32" else mode_of(stack.dtype)
-    pixel_size = views.pixel_size_nm
+    pixel_size = views.pixel_size_nm or UNKNOWN_PIXEL_NM
     with (
         context.writing("aligned_stack") as path,
         MrcWriter(
             path,
             (count, *shape),
             mode,
-            pixel_size * params.binning if pixel_size else None,
+            pixel_size * params.binning,
             titles=("tomoline: aligned stack, tilt axis vertical",),
         ) as writer,
     ):

@@ -15,6 +15,7 @@ from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._views import (
     REDUCTION_CODES,
+    UNKNOWN_PIXEL_NM,
     Image,
     ReductionFilter,
     check_count,
@@ -88,14 +89,14 @@ def run(params: PrealignParams, context: StepContext) -> Values:
 
     shape = reduced_shape((height, width), params.binning)
     mode = 0 if params.output_mode == "bytes" else mode_of(stack.dtype)
-    pixel_size = views.pixel_size_nm
+    pixel_size = views.pixel_size_nm or UNKNOWN_PIXEL_NM
     with (
         context.writing("prealigned_stack") as path,
         MrcWriter(
             path,
             (count, *shape),
             mode,
-            pixel_size * params.binning if pixel_size else None,
+            pixel_size * params.binning,
             titles=("tomoline: coarsely aligned stack",),
         ) as writer,
     ):

@@ -1,0 +1,463 @@
+"""Step 14: the tomogram, by weighted back-projection, SIRT, or both."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline import errors
+from tomoline.files import angles
+from tomoline.files.mrc import MrcWriter
+from tomoline.params import StepParams, parameter
+from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._rows import RowReader
+from tomoline.steps._thickness import Position, choose_thickness
+from tomoline.steps._views import binning_of
+from tomoline.steps.acquisition import Acquisition
+
+if TYPE_CHECKING:
+    from tomoline.kernels.backproject import SliceGeometry
+    from tomoline.steps._slices import Method, RowSource
+
+# Rows of a view that differ by less than this between top and bottom need no X tilt of their own.
+_X_TILT_SPREAD_PX = 0.5
+_INT16 = 32767
+
+
+class ReconstructParams(StepParams):
+    """Reconstruct the tomogram from the aligned stack, slice by slice.
+
+    Values are densities per voxel: the stack's own units per pixel, dark where the views are dark.
+    """
+
+    thickness_px: int | None = parameter(
+        None,
+        ge=4,
+        help="Thickness of the tomogram in unbinned pixels; by default what was found.",
+        directive="comparam.tilt.tilt.THICKNESS",
+        when="When the tomogram cuts off specimen, or holds too much empty space.",
+    )
+    binned_thickness_px: int | None = parameter(
+        None,
+        ge=4,
+        help="Thickness in voxels of the tomogram, instead of thickness_px.",
+        directive="runtime.Reconstruction.any.binnedThickness",
+    )
+    fallback_thickness_px: int | None = parameter(
+        None,
+        ge=4,
+        help="Unbinned thickness to use where none was found, or one less than half of it.",
+        directive="runtime.Reconstruction.any.fallbackThickness",
+    )
+    extra_thickness_px: int = parameter(
+        0,
+        help="Unbinned pixels added to a thickness that was found; none, since the found one has "
+        "a border already.",
+        directive="runtime.Reconstruction.any.extraThickness",
+    )
+    radial_per_px: tuple[float, float] = parameter(
+        (0.35, 0.035),
+        help="Frequency up to which the radial filter rises, and the standard deviation of its "
+        "Gaussian fall beyond, in cycles per pixel; IMOD's values.",
+        unit="cycles/pixel",
+        directive="comparam.tilt.tilt.RADIAL",
+        when="Lower the first for noisy data, raise it to 0.45 for the finest detail.",
+    )
+    falloff_is_true_sigma: bool = parameter(
+        True,
+        help="The fall is a standard deviation; otherwise 1.41 times one, as before IMOD 4.7.",
+        directive="comparam.tilt.tilt.FalloffIsTrueSigma",
+    )
+    hamming_start_per_px: float | None = parameter(
+        None,
+        ge=0,
+        lt=0.5,
+        help="Let the radial filter fall like a Hamming window from this frequency on instead.",
+        directive="comparam.tilt.tilt.HammingLikeFilter",
+    )
+    log_base: float | None = parameter(
+        None,
+        help="Added to the views before their logarithm is taken; none for no logarithm, which "
+        "suits views of thin specimens, and those that may be negative.",
+        directive="comparam.tilt.tilt.LOG",
+        directive_empty=None,
+        when="Set to 0 for thick plastic sections recorded as electron counts.",
+    )
+    scale: tuple[float, float] | None = parameter(
+        None,
+        help="Add and multiply, in tilt's units, and store 16-bit integers; none stores "
+        "floating-point numbers, which need no scaling.",
+        directive="comparam.tilt.tilt.SCALE",
+        directive_empty=None,
+    )
+    sirt_like_iterations: int = parameter(
+        0,
+        ge=0,
+        help="Above 0: filter so that the result looks like that many iterations of SIRT.",
+        directive="comparam.tilt.tilt.FakeSIRTiterations",
+        directive_empty=0,
+        when="For cryo data that shall be looked at: 10 to 20.",
+    )
+    x_axis_tilt_deg: float | None = parameter(
+        None,
+        gt=-60,
+        lt=60,
+        help="Rotation of the specimen about x; by default what positioning found.",
+        directive="comparam.tilt.tilt.XAXISTILT",
+        directive_empty=None,
+    )
+    tilt_offset_deg: float | None = parameter(
+        None,
+        gt=-180,
+        lt=180,
+        help="Added to all tilt angles; by default what positioning found.",
+        directive="comparam.tilt.tilt.OFFSET",
+        directive_empty=None,
+    )
+    use_sirt: bool = parameter(
+        False,
+        help="Reconstruct by SIRT instead of back-projection.",
+        directive="runtime.Reconstruction.any.useSirt",
+    )
+    back_projection_also: bool = parameter(
+        False,
+        help="With use_sirt: make a back-projection as well.",
+        directive="runtime.Reconstruction.any.doBackprojAlso",
+    )
+    leave_iterations: tuple[int, ...] = parameter(
+        (10,),
+        min_length=1,
+        help="SIRT iterations to keep; the last of them is the tomogram. Ten are IMOD's number.",
+        directive="comparam.sirtsetup.sirtsetup.LeaveIterations",
+    )
+    sirt_scale_to_integer: tuple[int, int] | None = parameter(
+        None,
+        help="Scale SIRT results so that their extremes become these 16-bit integers.",
+        directive="comparam.sirtsetup.sirtsetup.ScaleToInteger",
+        directive_empty=None,
+    )
+    sirt_radial_per_px: tuple[float, float] | None = parameter(
+        (0.4, 0.05),
+        help="Low-pass of the views before SIRT: cutoff and standard deviation of the fall.",
+        unit="cycles/pixel",
+        directive="comparam.sirtsetup.sirtsetup.RadiusAndSigma",
+        directive_empty=None,
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to reconstruct, once the files have been read."""
+
+    geometry: SliceGeometry
+    included: NDArray[np.intp]
+    binning: int
+    thickness_source: str
+    position: Position
+    pixel_size_nm: float | None
+
+
+@dataclass
+class _Scaling:
+    """From densities to stored values."""
+
+    add: float = 0.0
+    multiply: float = 1.0
+    mode: int = 2
+    clipped: int = 0
+
+    def apply(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.mode != 2:
+            slices += np.float32(self.add)
+            slices *= np.float32(self.multiply)
+            self.clipped += int(np.count_nonzero(np.abs(slices) > _INT16))
+        return slices
+
+
+def run(params: ReconstructParams, context: StepContext) -> Values:
+    """Write the tomogram."""
+    from tomoline.kernels.filters import RadialFilter
+    from tomoline.steps import _slices
+
+    name = "filtered_stack" if context.has("filtered_stack") else "aligned_stack"
+    plan = _plan(params, context, context.input(name))
+    shape = plan.geometry
+    values: Values = {
+        "stack": name,
+        "shape": [0, shape.thickness, shape.x_count],
+        "binning": plan.binning,
+        "thickness_px": shape.thickness,
+        "thickness_from": plan.thickness_source,
+        "views_used": len(plan.included),
+        "tilt_deg": [round(float(angle), 4) for angle in np.degrees(shape.tilt_rad)],
+        "tilt_offset_deg": _or(params.tilt_offset_deg, plan.position.tilt_offset_deg),
+        "x_axis_tilt_deg": float(np.degrees(shape.x_tilt_rad)),
+        "z_shift_px": shape.z_shift_px,
+    }
+    with RowReader(context.input(name), [int(n) for n in plan.included]) as reader:
+        values["shape"][0] = reader.height
+        source = _slices.RowSource(reader, shape.x_tilt_rad, params.log_base)
+        if not params.use_sirt or params.back_projection_also:
+            radial = RadialFilter(
+                params.radial_per_px[0],
+                params.radial_per_px[1] / (1.0 if params.falloff_is_true_sigma else 2**0.5),
+                params.sirt_like_iterations,
+                params.hamming_start_per_px,
+            )
+            method = _slices.backprojection(shape, radial)
+            scaling = _tilt_scaling(params, plan, method.padded)
+            with contextlib.ExitStack() as stack:
+                path = stack.enter_context(context.writing("full_tomogram"))
+                writer = stack.enter_context(_writer(path, plan, reader.height, scaling.mode))
+                seconds = _fill(method, source, {0: writer}, scaling, context, "back-projection")
+            updates = len(plan.included) * reader.height * shape.thickness * shape.x_count
+            values["voxel_updates"] = updates
+            values["voxel_updates_per_thread_second"] = round(updates / max(seconds, 1e-9))
+            values["clipped_voxels"] = scaling.clipped
+            if scaling.clipped:
+                context.warn(
+                    errors.tilt.SCALE_CLIPS.notice(
+                        "reconstruct.scale", f"{scaling.clipped} voxels did not fit."
+                    )
+                )
+            values.update(_statistics(writer, ""))
+        if params.use_sirt:
+            values.update(_run_sirt(params, plan, source, context))
+    return values
+
+
+def _or(given: float | None, found: float) -> float:
+    return found if given is None else given
+
+
+def _plan(params: ReconstructParams, context: StepContext, path: Path) -> _Plan:
+    """Read what the step needs, and decide geometry and views."""
+    from tomoline.kernels.backproject import SliceGeometry
+
+    views = Acquisition.read(context.input("views"))
+    tilt_deg = angles.read(context.input("tilt_angles"))
+    position = Position.read(context.input("position")) if context.has("position") else Position()
+    reader = RowReader(path)
+    count = reader.header.shape[0]
+    for number, what in ((len(tilt_deg), "tilt angles"), (views.count, "views in the list")):
+        if number != count:
+            raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
+                path, f"it has {count} views, but there are {number} {what}."
+            )
+    included = np.flatnonzero(views.included)
+    binning = binning_of(reader.header, views)
+    thickness, thickness_source = choose_thickness(
+        params.thickness_px,
+        params.binned_thickness_px,
+        params.fallback_thickness_px,
+        params.extra_thickness_px,
+        position,
+        max(views.height_px, views.width_px),
+        binning,
+        context,
+    )
+    x_tilt_deg, own_deg = _x_tilts(params, context, position, included, count)
+    if np.abs(np.radians(own_deg)).max(initial=0) * thickness / 2 > _X_TILT_SPREAD_PX:
+        context.warn(
+            errors.tilt.X_TILTS_VARY.notice(
+                "x_tilts", f"they differ by {np.ptp(own_deg):.2f} degrees."
+            )
+        )
+    offset_deg = _or(params.tilt_offset_deg, position.tilt_offset_deg)
+    geometry = SliceGeometry(
+        np.radians(tilt_deg[included] + offset_deg),
+        reader.width,
+        thickness,
+        x_tilt_rad=float(np.radians(x_tilt_deg)),
+        z_shift_px=position.z_shift_px / binning,
+        view_x_tilt_rad=np.radians(own_deg) if own_deg.any() else None,
+    )
+    size = views.pixel_size_nm
+    return _Plan(
+        geometry, included, binning, thickness_source, position, size * binning if size else None
+    )
+
+
+def _x_tilts(
+    params: ReconstructParams,
+    context: StepContext,
+    position: Position,
+    included: NDArray[np.intp],
+    count: int,
+) -> tuple[float, NDArray[np.float64]]:
+    """Return the X-axis tilt of all views, and each view's difference from it, in degrees."""
+    common = _or(params.x_axis_tilt_deg, position.x_axis_tilt_deg)
+    if not context.has("x_tilts"):
+        return common, np.zeros(len(included))
+    each = angles.read(context.input("x_tilts"))
+    if len(each) != count:
+        raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
+            context.input("x_tilts"), f"it has {len(each)} X-axis tilts for {count} views."
+        )
+    own = each[included]
+    return common + float(own.mean()), own - own.mean()
+
+
+def _tilt_scaling(params: ReconstructParams, plan: _Plan, padded: int) -> _Scaling:
+    """Return the scaling of SCALE: tilt's ramp counts steps of the spectrum, not cycles."""
+    if params.scale is None:
+        return _Scaling()
+    from tomoline.kernels.filters import angular_widths
+
+    gain = padded / float(angular_widths(plan.geometry.tilt_rad).sum())
+    add, multiply = params.scale
+    return _Scaling(add / gain, multiply * gain, mode=1)
+
+
+def _writer(path: Path, plan: _Plan, height: int, mode: int) -> MrcWriter:
+    shape = (height, plan.geometry.thickness, plan.geometry.x_count)
+    return MrcWriter(
+        path,
+        shape,
+        mode,
+        plan.pixel_size_nm,
+        titles=("tomoline: tomogram, slices perpendicular to the tilt axis",),
+        is_volume=True,
+    )
+
+
+def _statistics(writer: MrcWriter, prefix: str) -> Values:
+    found = writer.statistics
+    return {
+        f"{prefix}minimum": found.minimum,
+        f"{prefix}maximum": found.maximum,
+        f"{prefix}mean": found.mean,
+        f"{prefix}sd": found.rms,
+    }
+
+
+def _fill(
+    method: Method,
+    source: RowSource,
+    writers: dict[int, MrcWriter],
+    scaling: _Scaling,
+    context: StepContext,
+    label: str,
+) -> float:
+    """Reconstruct all slices into the writers; return the seconds of all threads together."""
+    from tomoline.kernels.backproject import LANES, shear_reach
+    from tomoline.steps._slices import Shearer
+
+    height, geometry = source.reader.height, method.geometry
+    sheared = bool(geometry.x_tilt_rad)
+    reach = shear_reach(geometry) if sheared else 0
+    chunks = [
+        (first, min(first + LANES, height + reach))
+        for first in range(-reach, height + reach, LANES)
+    ]
+
+    def work(chunk: tuple[int, int]) -> tuple[float, dict[int, NDArray[np.float32]]]:
+        rows, row_px = source.rows(*chunk)
+        begin = time.perf_counter()
+        made = method.slices(rows, row_px)
+        seconds = time.perf_counter() - begin
+        if sheared:
+            return seconds, made
+        for name, slices in made.items():
+            writers[name].write(chunk[0], scaling.apply(slices))
+        return seconds, {}
+
+    shearers = {name: Shearer(geometry, height) for name in writers}
+    total = 0.0
+    done = context.engine.map(work, chunks, bytes_per_chunk=method.bytes_per_chunk, label=label)
+    for seconds, made in done:
+        total += seconds
+        for name, slices in made.items():
+            for y, section in shearers[name].take(slices):
+                writers[name].write(y, scaling.apply(section))
+    return total
+
+
+def _run_sirt(
+    params: ReconstructParams, plan: _Plan, source: RowSource, context: StepContext
+) -> Values:
+    """Write the tomogram by SIRT, and the earlier iterations to leave as ROOT.srecNN."""
+    from tomoline.steps import _slices
+
+    means = _view_means(source, context)
+    method = _slices.iterations(
+        plan.geometry, params.leave_iterations, params.sirt_radial_per_px, means
+    )
+    last = method.names[-1]
+    height = source.reader.height
+    with contextlib.ExitStack() as stack:
+        final = stack.enter_context(context.writing("sirt_tomogram"))
+        paths = {
+            name: final if name == last else context.folder / f"{context.root}.srec{name:02d}"
+            for name in method.names
+        }
+        with contextlib.ExitStack() as open_files:
+            writers = {
+                name: open_files.enter_context(_writer(path, plan, height, 2))
+                for name, path in paths.items()
+            }
+            _fill(method, source, writers, _Scaling(), context, "SIRT")
+        values = {"sirt_iterations": list(method.names), **_statistics(writers[last], "sirt_")}
+        if params.sirt_scale_to_integer is not None:
+            for name, path in paths.items():
+                _to_integers(path, writers[name], params.sirt_scale_to_integer, plan)
+    return values
+
+
+def _view_means(source: RowSource, context: StepContext) -> NDArray[np.float64]:
+    """Return the mean of each view, after any logarithm, (view,)."""
+    height = source.reader.height
+    chunks = [(first, min(first + 32, height)) for first in range(0, height, 32)]
+    one = type(source)(source.reader, 0.0, source.log_base)
+    sums = context.engine.map(
+        lambda chunk: one.rows(*chunk)[0].sum(axis=(1, 2), dtype=np.float64),
+        chunks,
+        bytes_per_chunk=3 * 4 * 32 * source.reader.width * len(source.reader.views),
+        label="measuring views",
+    )
+    total: NDArray[np.float64] = np.sum(list(sums), axis=0)
+    return total / (height * source.reader.width)
+
+
+def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: _Plan) -> None:
+    """Replace a file of floating-point numbers by one of integers between the limits."""
+    low, high = written.statistics.minimum, written.statistics.maximum
+    factor = (limits[1] - limits[0]) / max(high - low, 1e-30)
+    with RowReader(path) as reader:
+        sections = reader.header.shape[0]
+        with _writer(path, plan, sections, 1) as writer:
+            for section in range(sections):
+                one = RowReader(path, [section])
+                with one:
+                    values = one.read(0, reader.height)[0]
+                writer.write(section, limits[0] + (values - np.float32(low)) * np.float32(factor))
+
+
+def _memory_bytes(shape: Shape, params: ReconstructParams) -> int:
+    """Bound for one chunk of 32 slices; lengths as for the largest likely tomogram."""
+    largest = max(shape.height, shape.width)
+    thickness = params.thickness_px or params.binned_thickness_px or largest // 2
+    lanes = 4 * 32
+    volumes = (len(params.leave_iterations) + 1) if params.use_sirt else 1
+    views = shape.views * (4 * largest + 2 * thickness)
+    return lanes * (views + 8 * largest + volumes * thickness * largest)
+
+
+RECONSTRUCT = Step(
+    name="reconstruct",
+    number=14,
+    title="reconstruction",
+    params=ReconstructParams,
+    run=run,
+    reads=("aligned_stack", "tilt_angles", "views"),
+    optional=("filtered_stack", "position", "x_tilts"),
+    writes=("full_tomogram", "sirt_tomogram"),
+    memory_bytes=_memory_bytes,
+    chunk_axis="slice",
+)
