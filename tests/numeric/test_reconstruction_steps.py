@@ -195,9 +195,8 @@ def test_integers_on_request(data_set):
     run(ALIGNED_STACK, data_set)
     run(RECONSTRUCT, data_set, thickness_px=30, scale=(0, 1))
     assert open_map(data_set.path("full_tomogram")).dtype == np.int16
-    run(
-        RECONSTRUCT, data_set, thickness_px=30, use_sirt=True, sirt_scale_to_integer=(-20000, 20000)
-    )
+    limits = (-20000, 20000)
+    run(RECONSTRUCT, data_set, thickness_px=30, use_sirt=True, sirt_scale_to_integer=limits)
     volume = open_map(data_set.path("sirt_tomogram"))
     assert (volume.min(), volume.max()) == limits
 
