@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
@@ -13,11 +14,14 @@ from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._fiducials import Fiducials, LeaveOutScore, TrackInfo, view_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from tomoline.steps._bead_views import BeadViews
     from tomoline.steps._follow_beads import Followed
+    from tomoline.steps._track_patches import PatchWork
 
     Floats = NDArray[np.float64]
 
@@ -60,8 +64,10 @@ class TrackParams(StepParams):
         "says: specimens bend in the beam.",
         directive="comparam.track.beadtrack.LocalAreaTracking",
     )
-    local_area_size_px: tuple[int, int] | int = parameter(
-        1000,
+    local_area_size_px: tuple[int, ...] = parameter(
+        (1000,),
+        min_length=1,
+        max_length=2,
         help="Size of areas within which beads move alike; IMOD's value.",
         directive="comparam.track.beadtrack.LocalAreaTargetSize",
     )
@@ -84,6 +90,88 @@ class TrackParams(StepParams):
         le=1,
         help="The same as a fraction of the bead's diameter, where no number of pixels is given.",
         directive="comparam.track.beadtrack.ScalableSigmaForSobel",
+    )
+    patch_size_px: tuple[int, int] | None = parameter(
+        None,
+        help="Width and height of patches in prealigned pixels; by default a fifth of the image.",
+        directive="comparam.xcorr_pt.tiltxcorr.SizeOfPatchesXandY",
+        when="Larger for noisy series, smaller for specimens that bend.",
+    )
+    patch_overlap: tuple[float, float] = parameter(
+        (0.33, 0.33),
+        help="Overlap of neighbouring patches along x and y, as a fraction; IMOD's value.",
+        directive="comparam.xcorr_pt.tiltxcorr.OverlapOfPatchesXandY",
+    )
+    patch_number: tuple[int, int] | None = parameter(
+        None,
+        help="Number of patches along x and y, instead of their overlap.",
+        directive="comparam.xcorr_pt.tiltxcorr.NumberOfPatchesXandY",
+    )
+    patch_borders_px: tuple[int, int] | None = parameter(
+        None,
+        help="Border of the image, in prealigned pixels, without patches; by default 5 %.",
+        directive="comparam.xcorr_pt.tiltxcorr.BordersInXandY",
+    )
+    patch_limits_px: tuple[int, int] | None = parameter(
+        None,
+        help="Largest shift of a patch from where it is expected, in prealigned pixels; by "
+        "default a sixth of its size.",
+        directive="comparam.xcorr_pt.tiltxcorr.ShiftLimitsXandY",
+    )
+    patch_iterations: int = parameter(
+        2,
+        ge=1,
+        le=20,
+        help="Correlations of a patch, each from where the last one ended.",
+        directive="comparam.xcorr_pt.tiltxcorr.IterateCorrelations",
+    )
+    patch_filter_sigma1_per_px: float = parameter(
+        0.03,
+        ge=0,
+        le=0.5,
+        help="Sigma of the filter that removes low frequencies; IMOD's value.",
+        directive="comparam.xcorr_pt.tiltxcorr.FilterSigma1",
+    )
+    patch_filter_radius2_per_px: float = parameter(
+        0.25,
+        gt=0,
+        le=0.7,
+        help="Frequency above which the high-frequency filter falls off; IMOD's value.",
+        directive="comparam.xcorr_pt.tiltxcorr.FilterRadius2",
+        when="Lower it, to 0.125 or so, for very noisy series.",
+    )
+    patch_filter_sigma2_per_px: float = parameter(
+        0.05,
+        ge=0,
+        le=0.5,
+        help="Sigma of that fall-off; IMOD's value.",
+        directive="comparam.xcorr_pt.tiltxcorr.FilterSigma2",
+    )
+    patch_boundary_model: Path | None = parameter(
+        None,
+        help="Model with closed contours drawn on the raw stack: patches lie inside them.",
+        directive="runtime.PatchTracking.any.rawBoundaryModel",
+        template=False,
+    )
+    piece_length_views: tuple[int, ...] = parameter(
+        (),
+        max_length=2,
+        help="Views of the pieces that patch tracks are chopped into; by default they stay whole.",
+        directive="comparam.xcorr_pt.imodchopconts.LengthOfPieces",
+        when="For thick specimens, where a patch shows other depths at other tilts.",
+    )
+    piece_overlap_views: int = parameter(
+        4,
+        ge=0,
+        help="Views that neighbouring pieces share at least; IMOD's value.",
+        directive="comparam.xcorr_pt.imodchopconts.MinimumOverlap",
+    )
+    pieces: int | None = parameter(
+        None,
+        ge=1,
+        help="Number of pieces for each patch track, instead of their length.",
+        directive="runtime.PatchTracking.any.contourPieces",
+        template=False,
     )
 
 
@@ -115,7 +203,7 @@ def run(params: TrackParams, context: StepContext) -> Values:
             tried.append(beads)
     doubtful = not plan.sure or not tried or len(tried[0].tracks_px) < _SURE_BEADS
     if plan.kind == "patches" or (doubtful and not plan.demanded):
-        patches = _patches(params, context, views, values)
+        patches = _patches(params, context, views)
         if patches is not None:
             tried.append(patches)
     if not tried:
@@ -155,19 +243,15 @@ def _beads(
     diameter = plan.sphere_diameter_px or views.views.gold_diameter_px
     if diameter is None or not len(seeds):
         return None
-    axis_deg = float(json.loads(context.input("coarse").read_text())["tilt_axis_deg"])
-    size = params.local_area_size_px
     work = Following(
         sphere_diameter_px=diameter,
         light=plan.light,
         rounds=params.rounds * params.runs,
         add_beads=params.add_beads and plan.target is None,
-        local_size_px=float(max(size) if isinstance(size, tuple) else size)
-        if params.local_areas
-        else None,
+        local_size_px=float(max(params.local_area_size_px)) if params.local_areas else None,
         prepare=_preparation(params, diameter),
     )
-    followed = follow_beads(views, seeds, math.radians(axis_deg), work)
+    followed = follow_beads(views, seeds, _coarse_axis_rad(context), work)
     values["seed_beads"] = len(seeds)
     values["added_beads"] = followed.added
     _report_moved(context, views, followed)
@@ -183,7 +267,9 @@ def _beads(
     )
 
 
-def _preparation(params: TrackParams, diameter_px: float):  # type: ignore[no-untyped-def]
+def _preparation(
+    params: TrackParams, diameter_px: float
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]] | None:
     """Return the filter for centring by rims, or None."""
     if not params.sobel_centring:
         return None
@@ -207,10 +293,59 @@ def _report_moved(context: StepContext, views: BeadViews, followed: Followed) ->
         )
 
 
-def _patches(
-    params: TrackParams, context: StepContext, views: BeadViews, values: Values
-) -> _Tracked | None:
-    return None
+def _patches(params: TrackParams, context: StepContext, views: BeadViews) -> _Tracked | None:
+    """Follow patches; None where none could be followed."""
+    from tomoline.files.stack import open_stack
+    from tomoline.kernels.bundle import BundleOptions, solvable, solve_bundle
+    from tomoline.steps._track_patches import follow_patches
+
+    prealigned = open_stack(context.input("prealigned_stack"))
+    binning = max(1, round(views.stack.shape[2] / prealigned.shape[2]))
+    axis_rad = _coarse_axis_rad(context)
+    tracks = follow_patches(views, axis_rad, _patch_work(params, context, binning))
+    if not solvable(tracks):
+        return None
+    options = BundleOptions(weight_whole_tracks=True)
+    solution = solve_bundle(tracks, views.tilt_rad, axis_rad, options)
+    score = _score(tracks, views, solution.common_rotation_rad)
+    return _Tracked("patches", tracks, solution.common_rotation_rad, score)
+
+
+def _patch_work(params: TrackParams, context: StepContext, binning: int) -> PatchWork:
+    """Return what is asked of patches, in raw pixels."""
+    from tomoline.kernels.correlate import BandPass
+    from tomoline.steps._track_patches import PatchWork
+
+    def raw(pair: tuple[int, int] | None) -> tuple[int, int] | None:
+        return None if pair is None else (pair[0] * binning, pair[1] * binning)
+
+    boundary = params.patch_boundary_model
+    if boundary is not None and not boundary.is_absolute():
+        boundary = context.folder / boundary
+    length = params.piece_length_views
+    return PatchWork(
+        size_px=raw(params.patch_size_px),
+        overlap=params.patch_overlap,
+        number=params.patch_number,
+        borders_px=raw(params.patch_borders_px),
+        limits_px=raw(params.patch_limits_px),
+        iterations=params.patch_iterations,
+        band=BandPass(
+            params.patch_filter_sigma1_per_px,
+            params.patch_filter_radius2_per_px,
+            params.patch_filter_sigma2_per_px,
+        ),
+        boundary=boundary,
+        # Etomo writes -1 where tracks are to stay whole.
+        piece_views=length[0] if length and length[0] > 0 else None,
+        piece_overlap_views=params.piece_overlap_views,
+        pieces=params.pieces,
+    )
+
+
+def _coarse_axis_rad(context: StepContext) -> float:
+    told = json.loads(context.input("coarse").read_text(encoding="utf-8"))
+    return math.radians(float(told["tilt_axis_deg"]))
 
 
 def _score(tracks_px: Floats, views: BeadViews, axis_rad: float) -> LeaveOutScore:
