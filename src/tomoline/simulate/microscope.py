@@ -34,7 +34,7 @@ def wander(rng: np.random.Generator, views: int, largest_px: float) -> Floats:
     steps = rng.normal(size=(views, 2))
     smooth = np.cumsum(rng.normal(0, 0.35, (views, 2)), axis=0)
     walk = np.cumsum(steps + smooth - smooth.mean(axis=0), axis=0)
-    walk -= walk[views // 2]
+    walk -= np.median(walk, axis=0)
     largest = np.max(np.abs(walk))
     return np.round(walk * (largest_px / largest if largest > 0 else 0), 4)
 

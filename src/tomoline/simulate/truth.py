@@ -77,6 +77,17 @@ class Truth:
         selected: Floats = beads[inside]
         return selected
 
+    def seen_beads(self, share: float = 0.7, margin_px: float = 8.0) -> Floats:
+        """Return those of `beads_px` that lie within at least this share of the good views.
+
+        Beads that drift took out of most views cannot be found in a tomogram.
+        """
+        beads = self.beads_px
+        half = np.array([self.settings["width"], self.settings["height"]]) / 2 - margin_px
+        inside = np.all(np.abs(self.bead_positions(beads)) <= half, axis=-1)
+        selected: Floats = beads[np.mean(inside[self.good_views], axis=0) >= share]
+        return selected
+
     def bead_positions(self, beads_px: Floats | None = None) -> Floats:
         """Return where beads lie in the raw views, (view, bead, 2), relative to the views' centres.
 

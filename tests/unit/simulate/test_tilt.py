@@ -86,6 +86,13 @@ def test_beads_lie_where_the_truth_says(tmp_path: Path) -> None:
     assert seen >= 10
 
 
+def test_beads_that_drift_away_are_told_apart() -> None:
+    still = plan(TiltSimulation(drift_percent=0, tilt_axis_deg=90, max_tilt_deg=1, pitch_deg=0))
+    assert len(still.seen_beads()) == len(still.beads_px) == 24
+    moving = plan(TiltSimulation(drift_percent=30))
+    assert 0 < len(moving.seen_beads(share=0.9)) < len(moving.beads_px)
+
+
 def test_drift_axis_and_magnification_are_as_asked() -> None:
     truth = plan(TiltSimulation(views=200, drift_percent=10, tilt_axis_deg=30))
     offsets = geometry.invert(truth.transforms)[:, :, 2]
