@@ -17,6 +17,7 @@ from typing import Any
 
 from tomoline.params import ParameterInfo, describe
 from tomoline.steps import Step
+from tomoline.surfaces._values import same
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Directive:
     part : str
         Step that it belongs to, or a part of IMOD's processing that is not done yet.
     off : str
-        Value that asks for nothing, where there is one.
+        Values that ask for nothing, or for what is done anyway, with commas between them.
     unit, default : str
         Unit, and IMOD's default as text; "" where there is none.
     meaning : str
@@ -69,6 +70,10 @@ class Directive:
     meaning: str
     targets: tuple[Target, ...] = ()
     handled: str = ""
+
+    def asks_nothing(self, text: str) -> bool:
+        """Whether a value asks for nothing but what is done anyway."""
+        return any(same(value, text) for value in self.off.split(",") if value)
 
     @property
     def acted_on(self) -> bool:
@@ -93,6 +98,10 @@ HANDLED: Mapping[str, str] = MappingProxyType(
         "setupset.scopeTemplate": "names a template",
         "setupset.systemTemplate": "names a template",
         "setupset.userTemplate": "names a template",
+        "setupset.currentStackExt": "tells tomoline batchruntomo which stack to take",
+        "comparam.xcorr_pt.tiltxcorr.LengthAndOverlap": (
+            "stands for imodchopconts' LengthOfPieces and MinimumOverlap"
+        ),
         "comparam.tilt.tilt.FalloffIsTrueSigma": "tells how RADIAL's falloff is meant",
     }
 )
@@ -103,6 +112,7 @@ ALIASES: Mapping[str, str] = MappingProxyType(
         "comparam.ctfplotter.ctfplotter.ExpectedDefocus": "setupset.copyarg.defocus",
         "comparam.ctfplotter.ctfplotter.Voltage": "setupset.copyarg.voltage",
         "comparam.ctfplotter.ctfplotter.SphericalAberration": "setupset.copyarg.Cs",
+        "comparam.cryoposition.cryoposition.BinningToApply": "runtime.Positioning.any.binByFactor",
         "comparam.newst.newstack.LinearInterpolation": (
             "runtime.AlignedStack.any.linearInterpolation"
         ),

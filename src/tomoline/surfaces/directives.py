@@ -27,7 +27,7 @@ from tomoline.surfaces._settings import (
     effective,
     settings_of,
 )
-from tomoline.surfaces._values import directive_value, same
+from tomoline.surfaces._values import directive_value
 from tomoline.surfaces.directive_table import (
     EXCLUSIVE,
     Directive,
@@ -239,7 +239,7 @@ def _apply(setting: Setting, directive: Directive, resolved: Resolved) -> None:
         resolved.faults.append(_bad(setting, problem))
         return
     if not directive.acted_on:
-        if setting.text and not (directive.off and same(directive.off, setting.text)):
+        if setting.text and not directive.asks_nothing(setting.text):
             found = f"{setting.written} = {setting.text} has no effect ({directive.part})."
             resolved.notices.append(errors.parameters.NOT_ACTED_ON.notice(where, found))
         return

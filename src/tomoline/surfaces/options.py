@@ -77,7 +77,8 @@ def state_text(directive: Directive) -> str:
     if directive.handled:
         return directive.handled
     if directive.off:
-        return f"not acted on yet ({directive.part}); {directive.off} asks for nothing"
+        values = " or ".join(directive.off.split(","))
+        return f"not acted on yet ({directive.part}), except {values}"
     return f"not acted on yet ({directive.part})"
 
 
