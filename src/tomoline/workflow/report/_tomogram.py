@@ -46,7 +46,7 @@ def tomogram(source: Source) -> str:
     names = slice_names(source.root)
     columns = slices.xy.shape[1]
     thickness = len(slices.xz)
-    scale = min((_PAGE_WIDTH - 20) / (columns + thickness), 640 / columns, 1.6)
+    scale = min((_PAGE_WIDTH - 20) / (columns + thickness), 640 / columns, 4.0)
     wide, deep = max(60, round(columns * scale)), max(40, round(thickness * scale))
     z, y, x = slices.averaged
 
