@@ -51,6 +51,8 @@ class Alignment:
         Added to all tilt angles.
     offset_refused : str
         Why what the points say was not used; else empty.
+    implausible_offset : bool
+        Whether that is because it is too great to be believed.
     """
 
     solution: BundleSolution
@@ -60,6 +62,7 @@ class Alignment:
     surfaces: Surfaces | None
     offset_deg: float
     offset_refused: str
+    implausible_offset: bool = False
 
     @property
     def points_px(self) -> Floats:
@@ -120,7 +123,9 @@ def solve(
     leave_out = leave_out_error(tracks_px, tilt, axis, solution.options, solution=solution)
     planes = None if params.surfaces == 0 else fit_surfaces(solution.points_px, params.surfaces)
     offset, refused = _offset(params, planes)
-    return Alignment(solution, restricted, fallback, leave_out, planes, offset, refused)
+    sure = planes is not None and planes.tilt_offset_sd_deg <= _LEVEL_SD_DEG
+    absurd = bool(refused) and sure
+    return Alignment(solution, restricted, fallback, leave_out, planes, offset, refused, absurd)
 
 
 def _restrict(

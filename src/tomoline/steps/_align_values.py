@@ -59,6 +59,7 @@ def values(
         "iterations": solution.iterations,
         "converged": solution.converged,
         "tilt_offset_deg": _round(found.offset_deg, 3),
+        "tilt_offset_refused": found.offset_refused or None,
         "x_axis_tilt_deg": _round(planes.x_axis_tilt_deg, 3) if planes else None,
         "tilt_offset_sd_deg": _round(planes.tilt_offset_sd_deg, 3) if planes else None,
         "surfaces": planes.count if planes else 0,
@@ -119,7 +120,7 @@ def warn(context: StepContext, found: Alignment, views: Acquisition, axis_deg: f
         )
     if found.fallback:
         context.warn(kinds.FALLBACK.notice("", f"{found.fallback}."))
-    if found.offset_refused:
+    if found.implausible_offset:
         context.warn(kinds.NOT_LEVELLED.notice("", found.offset_refused))
     for view, solved in zip(views.views, solution.view_solved, strict=True):
         if view.excluded is None and not solved:
