@@ -111,3 +111,17 @@ def test_what_is_read_may_be_changed(tmp_path: Path) -> None:
     image = series.read(0)
     image += 1
     assert series.read(0)[0, 0] == 0
+
+
+@pytest.mark.parametrize("target", [8, 1 << 31, 20])
+def test_a_broken_chain_of_pages_is_refused_at_once(tmp_path: Path, target: int) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.ones((1, 6, 5), np.uint16), photometric="minisblack", metadata=None)
+    raw = bytearray(path.read_bytes())
+    first = int.from_bytes(raw[4:8], "little")
+    end = first + 2 + 12 * int.from_bytes(raw[first : first + 2], "little")
+    raw[end : end + 4] = (first if target == 8 else target).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with pytest.raises(TomolineError) as caught:
+        stack.open_stack(path)
+    assert caught.value.code == "FILE-03"
