@@ -22,7 +22,7 @@ from tomoline.files._mrc_header import (
     header_dtype,
 )
 from tomoline.files._statistics import Statistics, combined
-from tomoline.files.atomic import translate_os_error, writing
+from tomoline.files.atomic import destination_of, translate_os_error, writing
 
 _DTYPES = {0: "i1", 1: "<i2", 2: "<f4", 6: "<u2", 12: "<f2"}
 _UNSIGNED_OFFSET = 128
@@ -201,7 +201,7 @@ class MrcWriter:
                     raise OSError(errno.ENOSPC, "nothing could be written")
                 view, offset = view[written:], offset + written
         except OSError as error:
-            raise translate_os_error(error, self.path) from error
+            raise translate_os_error(error, destination_of(self.path)) from error
 
     def _header(self) -> NDArray[Any]:
         header = np.zeros(1, dtype=header_dtype("<"))

@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
 from tomoline.errors import TomolineError, files
 
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+-[0-9a-f]{8}\.part")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -53,6 +55,16 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
 
 
+def destination_of(path: Path) -> Path:
+    """Return the name that a temporary path is going to get; other paths as they are.
+
+    >>> destination_of(Path("d/.a.rec.123-0a1b2c3d.part")).name
+    'a.rec'
+    """
+    match = _TEMPORARY.fullmatch(path.name)
+    return path.with_name(match["name"]) if match else path
+
+
 @contextlib.contextmanager
 def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path to write to; the file gets its name when the block ends.
@@ -60,7 +72,9 @@ def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        Destination. Its folder must exist; an existing file is replaced.
+        Destination. Its folder must exist; an existing file is replaced. Inside another such
+        block, a writer may be given the block's own path: it is written to as it is, and the
+        outer block does the rest.
     durable : bool
         Whether to wait until the content is on the disk. Where not, it survives the end of the
         process, but not of the machine; the caller sees to it with `sync`.
@@ -85,11 +99,15 @@ def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     'whole'
     """
     path = Path(path)
-    part = temporary_path(path)
+    destination = destination_of(path)
+    inside = destination != path
+    part = path if inside else temporary_path(path)
     try:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         yield part
+        if inside:
+            return
         if durable:
             sync(part)
         os.replace(part, path)
@@ -99,7 +117,7 @@ def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         part.unlink(missing_ok=True)
         # An error about another file, say an input on the same disk, keeps that file's name.
         other = error.filename not in (None, str(part), part)
-        raise translate_os_error(error, Path(error.filename) if other else path) from error
+        raise translate_os_error(error, Path(error.filename) if other else destination) from error
     except BaseException:
         part.unlink(missing_ok=True)
         raise

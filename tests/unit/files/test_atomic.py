@@ -92,3 +92,22 @@ def test_leftovers_of_other_processes_are_removed(tmp_path: Path) -> None:
 def test_text_has_unix_line_ends(tmp_path: Path) -> None:
     atomic.write_text(tmp_path / "a", "ä\n")
     assert (tmp_path / "a").read_bytes() == b"\xc3\xa4\n"
+
+
+def test_a_writer_inside_a_block_writes_to_the_blocks_own_path(tmp_path: Path) -> None:
+    with atomic.writing(tmp_path / "a.txt") as part:
+        atomic.write_text(part, "inner")
+        assert list(tmp_path.iterdir()) == [part]
+    assert (tmp_path / "a.txt").read_text() == "inner"
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.txt"]
+
+
+def test_errors_inside_name_the_destination(tmp_path: Path) -> None:
+    def fail() -> None:
+        with atomic.writing(tmp_path / "a.txt") as part, atomic.writing(part):
+            raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(TomolineError) as caught:
+        fail()
+    assert caught.value.where == str(tmp_path / "a.txt")
+    assert list(tmp_path.iterdir()) == []
