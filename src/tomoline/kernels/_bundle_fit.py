@@ -25,6 +25,8 @@ Bools = NDArray[np.bool_]
 
 LEAST_VIEWS = 3
 """Views that a track must be seen in to take part."""
+# Steps that move things by less than this part of the noise change nothing that matters.
+_SETTLED = 1e-3
 
 
 def usable(tracks_px: Floats) -> tuple[Bools, Bools, Bools]:
@@ -149,7 +151,7 @@ def _iterate(
         elif not options.robust:
             weights = mask.astype(np.float64)
         state, moved = problem.step(state, weights, noise)
-        if settled and moved < 1e-4 * max(noise, 1e-5) and iteration > 2:
+        if settled and moved < _SETTLED * max(noise, 1e-5) and iteration > 2:
             converged = True
             break
     residuals = lengths(problem.tracks, state)

@@ -173,7 +173,10 @@ def expand(
 
 
 def _centre(points: Floats, views: Floats) -> tuple[Floats, Floats]:
-    """Move the origin to the point that stays nearest to the centres of the images."""
+    """Make the mean magnification 1, and the origin what stays nearest the images' centres."""
+    views, scale = views.copy(), float(views[:, MAGNIFICATION].mean())
+    views[:, MAGNIFICATION] /= scale
+    points = points * scale
     base = views.copy()
     base[:, [DX, DY]] = 0.0
     axes = np.moveaxis(project(np.eye(3), base), 0, -1)  # (v, 2, 3)
@@ -186,6 +189,5 @@ def _centre(points: Floats, views: Floats) -> tuple[Floats, Floats]:
         origin = np.linalg.solve(normal, np.einsum("v,vka,vk->a", weights, axes, target))
         distance = np.hypot(*(target - axes @ origin).T)
         weights = 1 / np.maximum(distance, float(np.median(distance)) + 1e-9)
-    views = views.copy()
     views[:, [DX, DY]] += axes @ origin
     return points - origin, views

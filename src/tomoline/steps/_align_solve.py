@@ -29,8 +29,9 @@ LEAST_TRACKS = 3
 _MOST_ROTATION_DEG, _MOST_MAGNIFICATION, _MOST_TILT_DEG = 10.0, 0.2, 10.0
 # With more tracks than this, variables are not restricted (batchruntomo's rule).
 _ENOUGH_TRACKS = 20
-# An offset that the points tell worse than this is none.
-_LEVEL_SD_DEG = 1.5
+# An offset that the points tell worse than this, or fewer than these, is left to positioning.
+_LEVEL_SD_DEG = 1.0
+_LEVEL_POINTS = {"beads": 5, "patches": 15}
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,9 @@ def solve(
     restricted = _restrict(params, tracks_px, tilt, axis, options_of(params, kind), tracked.sum())
     solution, fallback = _solve_somehow(tracks_px, tilt, axis, restricted.options)
     leave_out = leave_out_error(tracks_px, tilt, axis, solution.options, solution=solution)
-    planes = None if params.surfaces == 0 else fit_surfaces(solution.points_px, params.surfaces)
+    planes = None
+    if params.surfaces != 0 and tracked.sum() >= _LEVEL_POINTS.get(kind, 0):
+        planes = fit_surfaces(solution.points_px, params.surfaces)
     offset, refused = _offset(params, planes)
     sure = planes is not None and planes.tilt_offset_sd_deg <= _LEVEL_SD_DEG
     absurd = bool(refused) and sure

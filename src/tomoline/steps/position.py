@@ -26,6 +26,7 @@ _POSITIONING = "runtime.Positioning.any."
 # Points that tell the slopes worse than this leave them to the density.
 _LEVEL_SD_DEG = 1.0
 _LARGEST_DEG = 20.0
+_LEAST_POINTS = 5
 _LEAST_THICKNESS_PX = 20
 _TRIES = 2
 
@@ -111,7 +112,8 @@ def run(params: PositionParams, context: StepContext) -> Values:
     views = Acquisition.read(context.input("views"))
     planes = None
     if params.method in ("auto", "points") and context.has("fiducials_3d"):
-        planes = fit_surfaces(read_points(context.input("fiducials_3d"), views))
+        points = read_points(context.input("fiducials_3d"), views)
+        planes = fit_surfaces(points) if len(points) >= _LEAST_POINTS else None
         if planes is not None and not _tells(planes):
             planes = None
     section, binning = None, 1
