@@ -35,7 +35,7 @@ from tomoline.simulate.truth import Truth
 
 COMMAND = [sys.executable, "-c", "from tomoline.cli.main import main; main()"]
 AXIS_DEG, CENTRES_PX, BEADS, DENSITY, DENSITY_WITHOUT_GOLD = 0.1, 0.08, 0.95, 0.97, 0.93
-FLOATS = ("--set", "trim.scaling=none")
+FLOATS = ("--set", "trim.output=float32")
 HEAD = ("seed", "axis deg", "centres px", "beads", "density", "of true", "warnings")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def rewrite(stack: Path, change: Callable[[np.ndarray], np.ndarray], **header: f
     """Change the images of a stack."""
     with mrcfile.open(stack, permissive=True) as file:
         images, voxel = file.data.copy(), file.voxel_size.copy()
-    with mrcfile.new(stack, overwrite=True) as file:
+    with warnings.catch_warnings(), mrcfile.new(stack, overwrite=True) as file:
+        warnings.simplefilter("ignore", RuntimeWarning)  # it warns of what is made here on purpose
         file.set_data(change(images))
         for name in ("x", "y", "z"):
             voxel[name] = header.get(name, float(voxel[name]))
