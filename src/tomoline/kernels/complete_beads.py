@@ -170,15 +170,15 @@ def more_beads(
     depths = solution.points_px[:, 2]
     depths = depths[np.isfinite(depths)]
     margin = 0.5 * float(np.ptp(depths)) + 30.0
-    low_tilts = np.argsort(np.abs(solution.tilt_rad), kind="stable")
-    starts = [int(v) for v in low_tilts if len(free[v])]
+    by_tilt = np.argsort(solution.tilt_rad, kind="stable")
+    starts = [int(v) for v in by_tilt if len(free[v])]
     return sweep(
         free,
         scores,
         cameras(
             solution.rotation_rad, solution.tilt_rad, solution.magnification, solution.shift_px
         ),
-        starts[:: max(1, len(starts) // 12)][:8],
+        starts[:: max(1, len(starts) // 8)],
         fields_px=fields_px,
         depth_px=(float(depths.min()) - margin, float(depths.max()) + margin),
         tolerance_px=tolerance_px,

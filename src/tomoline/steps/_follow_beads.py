@@ -30,7 +30,7 @@ Floats = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 _PROFILE_NEIGHBOURS = 3
-_LEAST_SHARE = 0.35
+_LEAST_SHARE = 0.2
 _SHARE_OF_NEW = 0.6
 _MOST_BEADS = 200
 
