@@ -9,12 +9,13 @@ import pytest
 
 from tomoline import errors
 from tomoline.cli.main import app
-from tomoline.cli.reference import PLACE, all_pages, commands
+from tomoline.cli.reference import all_pages, commands
 from tomoline.files import FORMATS
 from tomoline.params import describe
 from tomoline.recipes import RECIPES, STEPS
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.surfaces.directive_table import directive_table
+from tomoline.surfaces.reference import PLACE
 
 FOLDER = Path(__file__).resolve().parents[2] / PLACE
 PAGES = all_pages()

@@ -9,18 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from tomoline.surfaces.markdown import GENERATED, cell, code, table
+from tomoline.surfaces.reference import PLACE, pages, write
 
 if TYPE_CHECKING:
     from typer import Typer
     from typer.models import OptionInfo
 
-PLACE = Path("docs") / "reference"
-
 
 def all_pages() -> dict[str, str]:
     """Return the text of each generated page by its file name."""
-    from tomoline.surfaces.reference import pages
-
     return {**pages(), "command-line.md": command_line_page()}
 
 
@@ -112,18 +109,6 @@ def _placeholder(kind: Any) -> str:
     return {Path: "PATH", int: "NUMBER", float: "NUMBER"}.get(kind, "TEXT")
 
 
-def write(folder: Path) -> list[Path]:
-    """Write all pages; return those that changed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    changed = []
-    for name, text in all_pages().items():
-        path = folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
-            path.write_text(text, encoding="utf-8")
-            changed.append(path)
-    return changed
-
-
 if __name__ == "__main__":
-    for page in write(Path(sys.argv[1]) if len(sys.argv) > 1 else PLACE):
+    for page in write(all_pages(), Path(sys.argv[1]) if len(sys.argv) > 1 else PLACE):
         sys.stdout.write(f"written: {page}\n")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tomoline import errors
@@ -20,6 +22,8 @@ from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.surfaces import options
 from tomoline.surfaces.directive_table import Directive, directive_table
 from tomoline.surfaces.markdown import GENERATED, cell, code, table
+
+PLACE = Path("docs") / "reference"
 
 
 def pages() -> dict[str, str]:
@@ -189,3 +193,21 @@ def schema(steps: Sequence[Step[Any]]) -> str:
         part.pop("$defs", None)
         document["properties"][step.name] = part
     return json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n"
+
+
+def write(texts: Mapping[str, str], folder: Path = PLACE) -> list[Path]:
+    """Write pages, by their file names; return those that changed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    changed = []
+    for name, text in texts.items():
+        path = folder / name
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            path.write_text(text, encoding="utf-8")
+            changed.append(path)
+    return changed
+
+
+if __name__ == "__main__":
+    for page in write(pages()):
+        sys.stdout.write(f"written: {page}\n")
+    sys.stdout.write("python -m tomoline.cli.reference writes the page of the command line too.\n")

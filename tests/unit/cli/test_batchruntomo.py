@@ -1,6 +1,8 @@
 """batchruntomo's options become requests; what has no effect is named."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tomoline.cli._batch_options import OPTIONS
 from tomoline.cli._pip import find_option, parse, parse_lines
@@ -204,3 +206,14 @@ def test_the_command_line_hands_all_options_on(monkeypatch):
     arguments = "-ro TS_1 -current . -validation -1 -cpus 4 -SMTP host x.adoc -end 6".split()
     result = CliRunner().invoke(app, ["batchruntomo", *arguments])
     assert (result.exit_code, seen) == (3, [arguments])
+
+
+@given(st.lists(st.sampled_from(["-ro", "-e", "-start", "-cpus", "-", "--", "-1"]) | st.text()))
+@settings(max_examples=100, deadline=None)
+def test_any_command_line_is_read_or_told(arguments):
+    told: list[str] = []
+    try:
+        parse(arguments, OPTIONS)
+    except Faults as faults:
+        told = [fault.code for fault in faults.faults]
+    assert set(told) <= {"PARAM-06"}
