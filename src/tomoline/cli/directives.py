@@ -63,10 +63,18 @@ def _print_card(directive: Directive, out: Console) -> None:
             ("codes", options.codes_text(info)),
         ]
     lines.append(("change it", directive.when))
-    width = max(len(label) for label, text in lines if text)
-    for label, text in lines:
-        if text:
-            out.print(f"  {label:<{width}}  {text}", markup=False, soft_wrap=not out.is_terminal)
+    shown = [(label, text) for label, text in lines if text]
+    width = max(len(label) for label, _ in shown)
+    if out.is_terminal:
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(min_width=width + 2)
+        grid.add_column(overflow="fold")
+        for label, text in shown:
+            grid.add_row(f"  {escape(label)}", escape(text))
+        out.print(grid)
+    else:
+        for label, text in shown:
+            out.print(f"  {label:<{width}}  {text}", markup=False, soft_wrap=True)
     out.print()
 
 
