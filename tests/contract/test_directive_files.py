@@ -71,8 +71,5 @@ def test_falloff_of_radial_is_converted_once(tmp_path, flag, expected):
     path.write_text(f"comparam.tilt.tilt.RADIAL = 0.35 0.05\n{line}")
     found = gather(list(STEPS.values()), directives=[path])
     assert found.faults == []
-    reconstruct = found.parameters["reconstruct"].model_dump()
-    sigma = reconstruct["radial_per_px"][1]
-    if not reconstruct["falloff_is_true_sigma"]:
-        sigma /= 2**0.5
+    sigma = found.parameters["reconstruct"].model_dump()["radial_per_px"][1]
     assert sigma == pytest.approx(expected, rel=1e-3)
