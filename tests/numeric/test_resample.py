@@ -120,3 +120,19 @@ def test_default_taper_length():
         41,
         127,
     ]
+
+
+@pytest.mark.parametrize("order", [1, 3])
+@pytest.mark.parametrize(
+    "shift", [(0.3, -1.7), (-4.5, 3.0), (0.0, 0.25), (30.0, 2.0), (5.2, -90.0)]
+)
+@pytest.mark.parametrize("shape", [(20, 31), (24, 24), (12, 40)])
+def test_shifts_alone_go_the_same_way(order, shift, shape):
+    image = RNG.normal(size=(20, 31)).astype(np.float32)
+    move = transform(shift=shift)
+    # Too small to matter, but not the identity: takes the general way.
+    almost = move + np.array([[0, 1e-9, 0], [0, 0, 0]])
+    for taper in (0, 5):
+        fast = transform_image(image, move, shape, order=order, fill=2.0, taper_px=taper)
+        slow = transform_image(image, almost, shape, order=order, fill=2.0, taper_px=taper)
+        np.testing.assert_allclose(fast, slow, atol=2e-6)

@@ -17,17 +17,20 @@ def add_to_histogram(values, low, factor, counts):  # type: ignore[no-untyped-de
 
 
 @njit(nogil=True, cache=True)
-def rows_to_bytes(values, x_first, low, factor, out, row, sums):  # type: ignore[no-untyped-def]
+def rows_to_bytes(values, x_first, low, factor, out, row, sums, backwards):  # type: ignore[no-untyped-def]
     """Scale ``values[n, x_first:]`` to 0..255, round, clip, and store less 128 in ``out[n, row]``.
 
+    Backwards, the last of `values` becomes the first section.
     Adds count, sum and sum of squares of the bytes to ``sums[n]``, and keeps their extremes there.
     """
     black, white, half = np.float32(0.0), np.float32(255.0), np.float32(0.5)
-    for n in range(out.shape[0]):
+    sections = out.shape[0]
+    for n in range(sections):
+        source = sections - 1 - n if backwards else n
         total, squares = np.int64(0), np.int64(0)
         least, most = np.int32(255), np.int32(0)
         for x in range(out.shape[2]):
-            value = (values[n, x_first + x] - low) * factor
+            value = (values[source, x_first + x] - low) * factor
             # Not a number becomes the middle.
             value = value if value == value else np.float32(128.0)
             gray = np.int32(min(max(value, black), white) + half)

@@ -173,3 +173,60 @@ def transform_into(image, out, inverse, cubic, fill, taper, inside):  # type: ig
             out_row[n] = _edge_pixel(image, x0 + ax * n, y0 + ay * n, cubic, fill, taper, inside)
         for n in range(hi, out.shape[1]):
             out_row[n] = fill
+
+
+@njit(nogil=True, cache=True, fastmath=True)
+def shift_inner(image, out, column, row, weights_x, weights_y):  # type: ignore[no-untyped-def]
+    """Fill all of `out` whose neighbours exist, for a transform that only shifts.
+
+    Output pixel (x, y) lies `weights_x[1]`-wards of input pixel (x + column, y + row), which is
+    the second of the four that are weighted. Returns the first and last + 1 columns and rows.
+    """
+    height, width = image.shape
+    first_x, last_x = max(0, 1 - column), min(out.shape[1], width - 2 - column)
+    first_y, last_y = max(0, 1 - row), min(out.shape[0], height - 2 - row)
+    if first_x >= last_x or first_y >= last_y:
+        return 0, 0, 0, 0
+    blend = np.empty(width, dtype=np.float32)
+    v0, v1, v2, v3 = weights_y[0], weights_y[1], weights_y[2], weights_y[3]
+    w0, w1, w2, w3 = weights_x[0], weights_x[1], weights_x[2], weights_x[3]
+    count = last_x - first_x
+    for y in range(first_y, last_y):
+        above, here = image[y + row - 1], image[y + row]
+        below, last = image[y + row + 1], image[y + row + 2]
+        for x in range(width):
+            blend[x] = v0 * above[x] + v1 * here[x] + v2 * below[x] + v3 * last[x]
+        start = first_x + column - 1
+        target = out[y, first_x:last_x]
+        b0, b1 = blend[start : start + count], blend[start + 1 : start + 1 + count]
+        b2, b3 = blend[start + 2 : start + 2 + count], blend[start + 3 : start + 3 + count]
+        for x in range(count):
+            target[x] = w0 * b0[x] + w1 * b1[x] + w2 * b2[x] + w3 * b3[x]
+    return first_x, last_x, first_y, last_y
+
+
+@njit(nogil=True, cache=True)
+def shift_into(image, out, inverse, cubic, fill, taper):  # type: ignore[no-untyped-def]
+    """As `transform_into` where the matrix is the identity: one set of weights for all pixels."""
+    column = np.int64(math.floor(inverse[0, 2]))
+    row = np.int64(math.floor(inverse[1, 2]))
+    fraction_x, fraction_y = inverse[0, 2] - column, inverse[1, 2] - row
+    weights_x, weights_y = np.zeros(4, np.float32), np.zeros(4, np.float32)
+    if cubic:
+        weights_x[:] = np.array(_cubic(fraction_x))
+        weights_y[:] = np.array(_cubic(fraction_y))
+    else:
+        weights_x[1], weights_x[2] = 1.0 - fraction_x, fraction_x
+        weights_y[1], weights_y[2] = 1.0 - fraction_y, fraction_y
+    x0, x1, y0, y1 = shift_inner(image, out, column, row, weights_x, weights_y)
+    for y in range(out.shape[0]):
+        inside = y0 <= y < y1
+        for x in range(x0 if inside else out.shape[1]):
+            out[y, x] = _edge_pixel(
+                image, x + inverse[0, 2], y + inverse[1, 2], cubic, fill, taper, False
+            )
+        if inside:
+            for x in range(x1, out.shape[1]):
+                out[y, x] = _edge_pixel(
+                    image, x + inverse[0, 2], y + inverse[1, 2], cubic, fill, taper, False
+                )

@@ -93,7 +93,7 @@ class ByteBand:
         start = np.tile(np.array([0, 0, 0, 255, 0], dtype=np.int64), (len(self.out), 1))
         object.__setattr__(self, "sums", start)
 
-    def store(self, values: Real, x_first: int, row: int) -> None:
+    def store(self, values: Real, x_first: int, row: int, *, backwards: bool = False) -> None:
         """Scale one row of each section.
 
         Parameters
@@ -104,6 +104,8 @@ class ByteBand:
             Where the row begins in `values`.
         row : int
             Which row of the sections it becomes.
+        backwards : bool
+            Whether the last of `values` belongs to the first section.
         """
         low, factor = self.low, 0.0
         if self.high > self.low:
@@ -111,7 +113,14 @@ class ByteBand:
         else:
             values, low, factor = np.full_like(values, 128), 0.0, 1.0
         _contrast_numba.rows_to_bytes(
-            values, x_first, np.float32(low), np.float32(factor), self.out, row, self.sums
+            values,
+            x_first,
+            np.float32(low),
+            np.float32(factor),
+            self.out,
+            row,
+            self.sums,
+            backwards,
         )
 
     def statistics(self, section: int) -> tuple[int, int, int, float, float]:

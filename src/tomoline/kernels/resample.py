@@ -71,10 +71,16 @@ def transform_image(
         out = np.empty(image.shape if out_shape is None else out_shape, dtype=np.float32)
     if abs(np.linalg.det(transform[:, :2])) < 1e-9:
         raise ValueError("the transform cannot be inverted")
+    inverse = index_transform(geometry.invert(transform), out.shape, image.shape)
+    if np.array_equal(transform[:, :2], np.eye(2)) and not taper_inside:
+        _resample_numba.shift_into(
+            image, out, inverse, order == 3, np.float32(fill), float(taper_px)
+        )
+        return out
     _resample_numba.transform_into(
         image,
         out,
-        index_transform(geometry.invert(transform), out.shape, image.shape),
+        inverse,
         order == 3,
         np.float32(fill),
         float(taper_px),

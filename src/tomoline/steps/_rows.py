@@ -6,11 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tomoline import errors
 from tomoline.files import mrc
 from tomoline.files.atomic import translate_os_error
 
@@ -56,23 +56,29 @@ class RowReader:
         """Return rows `first` to `last` - 1 of all chosen views, (view, row, x) float32."""
         rows = np.empty((len(self.views), last - first, self.width), dtype=np.float32)
         for place, view in enumerate(self.views):
-            rows[place] = self._stored(view, first, last)
-        if self.header.value_offset:
-            rows += np.float32(self.header.value_offset)
+            self._read_into(rows[place], view, first)
         return rows
 
     def read_section(self, section: int, first: int, last: int) -> NDArray[np.float32]:
         """Return rows `first` to `last` - 1 of one section, (row, x) float32."""
-        rows: NDArray[np.float32] = self._stored(section, first, last).astype(np.float32)
-        if self.header.value_offset:
-            rows += np.float32(self.header.value_offset)
+        rows = np.empty((last - first, self.width), dtype=np.float32)
+        self._read_into(rows, section, first)
         return rows
 
-    def _stored(self, section: int, first: int, last: int) -> NDArray[Any]:
+    def _read_into(self, rows: NDArray[np.float32], section: int, first: int) -> None:
+        """Fill `rows`, C-contiguous, with rows of a section from `first` on."""
         row_bytes = self.width * self.header.dtype.itemsize
         offset = self.header.data_offset + (section * self.height + first) * row_bytes
+        # What is stored as float32 already needs no second copy.
+        direct = self.header.dtype == rows.dtype
+        stored = rows if direct else np.empty(rows.shape, dtype=self.header.dtype)
         try:
-            raw = os.pread(self._descriptor, (last - first) * row_bytes, offset)
+            count = os.preadv(self._descriptor, [stored.data.cast("B")], offset)
         except OSError as error:
             raise translate_os_error(error, self.path, reading=True) from error
-        return np.frombuffer(raw, self.header.dtype).reshape(last - first, self.width)
+        if count != stored.nbytes:
+            raise errors.files.TRUNCATED.error(self.path, "it became shorter while it was read.")
+        if not direct:
+            rows[...] = stored
+        if self.header.value_offset:
+            rows += np.float32(self.header.value_offset)

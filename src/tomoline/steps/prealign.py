@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.files import transforms
-from tomoline.files.mrc import MrcWriter
+from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.files.stack import Stack, open_stack
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
@@ -60,11 +60,18 @@ class PrealignParams(StepParams):
 class _Contrast:
     """Statistics of a raw view, from which its scaling follows."""
 
-    mean: float
-    sd: float
-    lowest_sd: float
-    highest_sd: float
+    found: Statistics
     replaced: int
+
+    @property
+    def lowest_sd(self) -> float:
+        """Least value, in standard deviations from the mean."""
+        return (self.found.minimum - self.found.mean) / self.found.rms
+
+    @property
+    def highest_sd(self) -> float:
+        """Greatest value, in standard deviations from the mean."""
+        return (self.found.maximum - self.found.mean) / self.found.rms
 
 
 def run(params: PrealignParams, context: StepContext) -> Values:
@@ -105,11 +112,9 @@ def run(params: PrealignParams, context: StepContext) -> Values:
             image, mean, _ = read_clean(stack, view)
             moved = _move(image, moves[view], params, shape, mean)
             if mode == 0:
-                factor = slope / contrasts[view].sd if contrasts[view].sd else 0.0
-                moved -= np.float32(contrasts[view].mean)
-                moved *= np.float32(factor)
-                moved += np.float32(offset)
-            writer.write(view, moved)
+                _write_bytes(writer, view, moved, contrasts[view], slope, offset)
+            else:
+                writer.write(view, moved)
 
         for _ in context.engine.map(
             make,
@@ -124,34 +129,40 @@ def run(params: PrealignParams, context: StepContext) -> Values:
         "mode": mode,
         "gray_per_sd": slope if mode == 0 else None,
         "gray_of_mean": offset if mode == 0 else None,
-        "view_mean": [contrast.mean for contrast in contrasts],
-        "view_sd": [contrast.sd for contrast in contrasts],
+        "view_mean": [contrast.found.mean for contrast in contrasts],
+        "view_sd": [contrast.found.rms for contrast in contrasts],
         "pixels_replaced": sum(contrast.replaced for contrast in contrasts),
     }
 
 
 def _measure(stack: Stack, view: int) -> _Contrast:
-    image, mean, replaced = read_clean(stack, view)
-    low, high = float(image.min()), float(image.max())
-    image -= np.float32(mean)
-    flat = image.reshape(-1)
-    # In pieces, so that float32 sums stay exact enough whatever the size.
-    squares = sum(
-        float(np.dot(flat[n : n + 4096], flat[n : n + 4096])) for n in range(0, flat.size, 4096)
-    )
-    sd = float(np.sqrt(squares / flat.size))
-    if not sd:
-        return _Contrast(mean, 0.0, 0.0, 0.0, replaced)
-    return _Contrast(mean, sd, (low - mean) / sd, (high - mean) / sd, replaced)
+    image = stack.read(view)
+    found = Statistics.of(image)
+    return _Contrast(found, image.size - found.count)
 
 
 def _byte_scaling(contrasts: list[_Contrast], included: NDArray[np.bool_]) -> tuple[float, float]:
     """Return gray levels for one standard deviation, and the gray level of the mean."""
-    used = [c for c, use in zip(contrasts, included, strict=True) if use and c.sd]
+    used = [c for c, use in zip(contrasts, included, strict=True) if use and c.found.rms]
     low = max(min((c.lowest_sd for c in used), default=-1.0), _LOWEST_SD)
     high = min(max((c.highest_sd for c in used), default=1.0), _HIGHEST_SD)
     slope = 255.0 / (high - low)
     return slope, -low * slope
+
+
+def _write_bytes(
+    writer: MrcWriter, view: int, moved: Image, contrast: _Contrast, slope: float, offset: float
+) -> None:
+    """Scale a view so that all views have the same mean and contrast, and write it."""
+    from tomoline.kernels.contrast import ByteBand
+
+    out = np.empty((1, *moved.shape), dtype=np.int8)
+    sd, mean = contrast.found.rms, contrast.found.mean
+    low = mean - offset * sd / slope
+    band = ByteBand(out, low, low + 255 * sd / slope)
+    for row in range(len(moved)):
+        band.store(moved[row : row + 1], 0, row)
+    writer.write(view, out, [Statistics(*band.statistics(0))])
 
 
 def _move(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tomoline import errors
 from tomoline.files import angles
+from tomoline.files.atomic import temporary_path
 from tomoline.files.mrc import MrcWriter
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
@@ -68,11 +69,6 @@ class ReconstructParams(StepParams):
         unit="cycles/pixel",
         directive="comparam.tilt.tilt.RADIAL",
         when="Lower the first for noisy data, raise it to 0.45 for the finest detail.",
-    )
-    falloff_is_true_sigma: bool = parameter(
-        True,
-        help="The fall is a standard deviation; otherwise 1.41 times one, as before IMOD 4.7.",
-        directive="comparam.tilt.tilt.FalloffIsTrueSigma",
     )
     hamming_start_per_px: float | None = parameter(
         None,
@@ -205,8 +201,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
         source = _slices.RowSource(reader, shape.x_tilt_rad, params.log_base)
         if not params.use_sirt or params.back_projection_also:
             radial = RadialFilter(
-                params.radial_per_px[0],
-                params.radial_per_px[1] / (1.0 if params.falloff_is_true_sigma else 2**0.5),
+                *params.radial_per_px,
                 params.sirt_like_iterations,
                 params.hamming_start_per_px,
             )
@@ -359,9 +354,9 @@ def _fill(
 
     def work(chunk: tuple[int, int]) -> tuple[float, dict[int, NDArray[np.float32]]]:
         rows, row_px = source.rows(*chunk)
-        begin = time.perf_counter()
+        begin = time.thread_time()
         made = method.slices(rows, row_px)
-        seconds = time.perf_counter() - begin
+        seconds = time.thread_time() - begin
         if sheared:
             return seconds, made
         for name, slices in made.items():
@@ -429,14 +424,20 @@ def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: 
     """Replace a file of floating-point numbers by one of integers between the limits."""
     low, high = written.statistics.minimum, written.statistics.maximum
     factor = (limits[1] - limits[0]) / max(high - low, 1e-30)
-    with RowReader(path) as reader:
-        sections = reader.header.shape[0]
-        with _writer(path, plan, sections, 1) as writer:
-            for section in range(sections):
-                one = RowReader(path, [section])
-                with one:
-                    values = one.read(0, reader.height)[0]
-                writer.write(section, limits[0] + (values - np.float32(low)) * np.float32(factor))
+    scaled = temporary_path(path)
+    try:
+        with RowReader(path) as reader:
+            shape = reader.header.shape
+            with _writer(scaled, plan, shape[0], 1) as writer:
+                for section in range(shape[0]):
+                    values = reader.read_section(section, 0, shape[1])
+                    values -= np.float32(low)
+                    values *= np.float32(factor)
+                    values += np.float32(limits[0])
+                    writer.write(section, values)
+        scaled.replace(path)
+    finally:
+        scaled.unlink(missing_ok=True)
 
 
 def _memory_bytes(shape: Shape, params: ReconstructParams) -> int:

@@ -276,6 +276,7 @@ def _copy(
     item = writer.dtype.itemsize
     size = max(1, min(sections, _BAND_BYTES // (rows * columns * item)))
     chunks = [(first, min(first + size, sections)) for first in range(0, sections, size)]
+    backwards = reorient == "rotate"
 
     def work(chunk: tuple[int, int]) -> None:
         out = np.empty((chunk[1] - chunk[0], rows, columns), dtype=writer.dtype)
@@ -283,8 +284,9 @@ def _copy(
         for row in range(rows):
             values = _row(reader, region, reorient, chunk, row)
             if band is not None:
-                band.store(values, region.x[0], row)
+                band.store(values, region.x[0], row, backwards=backwards)
             else:
+                values = values[::-1] if backwards else values
                 out[:, row] = values[:, slice(*region.x)] * np.float32(scaling.factor)
                 out[:, row] += np.float32(scaling.offset)
         statistics = None
@@ -301,7 +303,10 @@ def _copy(
 def _row(
     reader: RowReader, region: _Region, reorient: Reorient, chunk: tuple[int, int], row: int
 ) -> NDArray[np.float32]:
-    """Return row `row` of the new sections of a chunk, (section, x), x uncut."""
+    """Return row `row` of the new sections of a chunk, (section, x), x uncut.
+
+    Backwards for a rotation.
+    """
     first, last = chunk
     if reorient == "none":
         z = region.z[0] + row
@@ -311,8 +316,7 @@ def _row(
     if reorient == "flip":
         return reader.read_section(y, region.z[0] + first, region.z[0] + last)
     # A rotation about X: y stays, z runs the other way.
-    values = reader.read_section(y, region.z[1] - last, region.z[1] - first)
-    return np.ascontiguousarray(values[::-1])
+    return reader.read_section(y, region.z[1] - last, region.z[1] - first)
 
 
 def _memory_bytes(shape: Shape, params: TrimParams) -> int:
