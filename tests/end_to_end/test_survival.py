@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import content, copy_series, shown, start, succeed
+from command import COMMAND, content, copy_series, shown, start, succeed
 
 GOLD = ("--set", "setup.gold_diameter_nm=10")
 KILLS = 6
@@ -55,10 +56,6 @@ def test_only_unfinished_steps_run_again(small_series: Path, tmp_path: Path) -> 
 
 
 def test_interrupting_says_how_to_go_on(small_series: Path, tmp_path: Path) -> None:
-    import subprocess
-
-    from command import COMMAND
-
     process = subprocess.Popen(
         [*COMMAND, "run", str(small_series), *GOLD, "--deliver", str(tmp_path)],
         stderr=subprocess.PIPE,

@@ -197,7 +197,9 @@ def main() -> None:
     except TomolineError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # typer turns the one into the other
+        if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
+            raise
         sys.stderr.write("interrupted; run the same command again, finished steps are kept\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of our output has gone, as after "| head"
