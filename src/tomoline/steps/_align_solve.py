@@ -29,9 +29,10 @@ LEAST_TRACKS = 3
 _MOST_ROTATION_DEG, _MOST_MAGNIFICATION, _MOST_TILT_DEG = 10.0, 0.2, 10.0
 # With more tracks than this, variables are not restricted (batchruntomo's rule).
 _ENOUGH_TRACKS = 20
-# An offset that the points tell worse than this, or fewer than these, is left to positioning.
+# An offset that the beads tell worse than this, or fewer than these, is left to positioning, and
+# so is that of patches, whose heights are vague: the density tells it better.
 _LEVEL_SD_DEG = 1.0
-_LEVEL_POINTS = {"beads": 5, "patches": 15}
+_LEVEL_POINTS = 5
 
 
 @dataclass(frozen=True)
@@ -123,11 +124,12 @@ def solve(
     solution, fallback = _solve_somehow(tracks_px, tilt, axis, restricted.options)
     leave_out = leave_out_error(tracks_px, tilt, axis, solution.options, solution=solution)
     planes = None
-    if params.surfaces != 0 and tracked.sum() >= _LEVEL_POINTS.get(kind, 0):
+    if params.surfaces != 0 and tracked.sum() >= _LEVEL_POINTS:
         planes = fit_surfaces(solution.points_px, params.surfaces)
-    offset, refused = _offset(params, planes)
-    sure = planes is not None and planes.tilt_offset_sd_deg <= _LEVEL_SD_DEG
-    absurd = bool(refused) and sure
+    offset, refused = _offset(params, kind, planes)
+    most = params.largest_offset_deg
+    absurd = bool(refused) and planes is not None and abs(planes.tilt_offset_deg) > most
+    absurd = absurd and planes is not None and planes.tilt_offset_sd_deg <= _LEVEL_SD_DEG
     return Alignment(solution, restricted, fallback, leave_out, planes, offset, refused, absurd)
 
 
@@ -203,10 +205,12 @@ def implausible(solution: BundleSolution, tilt_rad: Floats) -> str:
     return ""
 
 
-def _offset(params: AlignParams, planes: Surfaces | None) -> tuple[float, str]:
+def _offset(params: AlignParams, kind: str, planes: Surfaces | None) -> tuple[float, str]:
     """Return the offset to use, and why what the points say was not used."""
     if params.angle_offset_deg is not None:
         return params.angle_offset_deg, ""
+    if kind == "patches" and params.surfaces is None:
+        return 0.0, "the density tells it better than patches."
     if planes is None:
         asked = params.surfaces != 0
         return 0.0, "the points do not tell how the specimen lies." if asked else ""

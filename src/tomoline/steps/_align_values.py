@@ -20,7 +20,9 @@ _MOST_LISTED = 50
 # A view is bad when its mean residual is so many times the others', and a pixel at least.
 _BAD_VIEW = 3.0
 _BAD_VIEW_PX = 1.0
-_HIGH_PX = 2.0
+# Errors of left-out points that are too high, in pixels and as a part of the width of a view, the
+# greater of the two; patches are followed less well, and are more.
+_HIGH = {"beads": (2.0, 0.0015), "patches": (4.0, 0.004)}
 _AXIS_MOVED_DEG = 3.0
 
 
@@ -107,7 +109,9 @@ def worst_points(lengths: Floats, above_sd: float, views: Acquisition) -> list[d
     ]
 
 
-def warn(context: StepContext, found: Alignment, views: Acquisition, axis_deg: float) -> None:
+def warn(
+    context: StepContext, kind: str, found: Alignment, views: Acquisition, axis_deg: float
+) -> None:
     """Tell what a microscopist should know about the alignment."""
     kinds, solution = errors.tilt, found.solution
     if found.restricted.applied:
@@ -127,7 +131,8 @@ def warn(context: StepContext, found: Alignment, views: Acquisition, axis_deg: f
             where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
             context.warn(kinds.VIEW_WITHOUT_POINTS.notice(where, "no point was tracked in it."))
     error = found.leave_out.rms_px
-    if not error <= _HIGH_PX:
+    pixels, share = _HIGH.get(kind, _HIGH["beads"])
+    if not error <= max(pixels, share * views.width_px):
         context.warn(
             kinds.HIGH_RESIDUAL.notice("", f"points left out are missed by {error:.1f} pixels.")
         )

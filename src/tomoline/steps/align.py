@@ -41,7 +41,7 @@ def run(params: AlignParams, context: StepContext) -> Values:
 
     tracks = read_tracks(context.input("tracks"), views)
     found = solve(params, kind, tracks.positions_px, views.tilt_deg, axis_deg)
-    _align_values.warn(context, found, views, axis_deg)
+    _align_values.warn(context, kind, found, views, axis_deg)
     _write(context, coarse, found.solution.transforms(), found.tilt_deg, found.x_tilt_deg)
     points = found.points_px
     surface = np.zeros(len(points), dtype=int)

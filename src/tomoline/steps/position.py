@@ -110,16 +110,14 @@ class Place:
 def run(params: PositionParams, context: StepContext) -> Values:
     """Find the place and write it for the reconstruction."""
     views = Acquisition.read(context.input("views"))
-    planes = None
-    if params.method in ("auto", "points") and context.has("fiducials_3d"):
-        points = read_points(context.input("fiducials_3d"), views)
-        planes = fit_surfaces(points) if len(points) >= _LEAST_POINTS else None
-        if planes is not None and not _tells(planes):
-            planes = None
+    planes = _planes(params, context, views)
+    vague = planes is not None and _kind(context) == "patches"
     section, binning = None, 1
     if params.method in ("auto", "density"):
-        slopes = None if planes is None else _slopes(planes)
+        slopes = None if planes is None or vague else _slopes(planes)
         section, binning = _search(params, context, views, slopes)
+    if vague and section is not None:
+        planes = None  # the density tells it better than the heights of patches
     place = choose(params, planes, section, binning, views.gold_diameter_px or 0.0)
     if params.method != "none" and place.limits_px is None:
         found = "neither points nor density tell where it ends."
@@ -183,6 +181,22 @@ def choose(
     if limits is not None:
         limits = (limits[0] - params.border_px, limits[1] + params.border_px)
     return Place(offset, x_tilt, limits, angles_source, source)
+
+
+def _kind(context: StepContext) -> str:
+    """Return what was tracked."""
+    if not context.has("track_info"):
+        return "beads"
+    return str(json.loads(context.input("track_info").read_text("utf-8")).get("kind", "beads"))
+
+
+def _planes(params: PositionParams, context: StepContext, views: Acquisition) -> Surfaces | None:
+    """Return the planes through the solved points, where they tell how the specimen lies."""
+    if params.method not in ("auto", "points") or not context.has("fiducials_3d"):
+        return None
+    points = read_points(context.input("fiducials_3d"), views)
+    planes = fit_surfaces(points) if len(points) >= _LEAST_POINTS else None
+    return planes if planes is not None and _tells(planes) else None
 
 
 def _tells(planes: Surfaces) -> bool:
@@ -271,7 +285,7 @@ POSITION = Step(
     params=PositionParams,
     run=run,
     reads=("views", "fixed_stack", "transforms", "tilt_angles"),
-    optional=("fiducials_3d",),
+    optional=("fiducials_3d", "track_info"),
     writes=("position",),
     memory_bytes=_memory_bytes,
 )

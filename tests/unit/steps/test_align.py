@@ -195,6 +195,52 @@ def test_few_beads_restrict_variables(tmp_path: Path, beads: int, views: int) ->
     assert values["residual_mean_px"] < 0.3
 
 
+def test_wrong_tracks_do_not_pass_silently(tmp_path: Path) -> None:
+    context, _ = make(tmp_path, noise_px=25.0)
+    try:
+        ALIGN.run(ALIGN.params(), context)
+    except TomolineError as error:
+        assert error.code == "ALIGN-02"  # noqa: PT017 (either end is right)
+    else:
+        assert "ALIGN-06" in context.codes
+
+
+def test_one_bad_view_is_named(tmp_path: Path) -> None:
+    context, _ = make(tmp_path)
+    model = imod_model.read(context.path("tracks"))
+    rng = np.random.default_rng(0)
+    for contour in model.contours:
+        contour.points[5, :2] += rng.normal(0, 6, 2)
+    imod_model.write(context.path("tracks"), model)
+    values = ALIGN.run(ALIGN.params(), context)
+    named = [n.where for n in context.notices if n.code == "ALIGN-09"]
+    assert len(named) == 1
+    assert named[0].startswith("view 6 ")
+    assert {point["view"] for point in values["worst_points"]} == {6}
+
+
+def test_view_without_points_is_named(tmp_path: Path) -> None:
+    context, _ = make(tmp_path)
+    model = imod_model.read(context.path("tracks"))
+    contours = [
+        imod_model.Contour(np.delete(contour.points, 9, axis=0)) for contour in model.contours
+    ]
+    part = imod_model.ModelObject(tuple(contours))
+    imod_model.write(context.path("tracks"), imod_model.Model((part,), model.size_px, 1.0))
+    ALIGN.run(ALIGN.params(), context)
+    assert next(n.where for n in context.notices if n.code == "ALIGN-05").startswith("view 10 ")
+
+
+def test_patches_leave_levelling_to_the_density(tmp_path: Path) -> None:
+    context, truth = make(tmp_path, kind="patches", inclined_deg=3.0)
+    values = ALIGN.run(ALIGN.params(), context)
+    assert values["kind"] == "patches"
+    assert values["tilt_offset_deg"] == 0
+    np.testing.assert_allclose(angles.read(context.path("tilt_angles")), truth["tilt"], atol=1e-3)
+    asked = ALIGN.run(ALIGN.params(surfaces=1), context)
+    assert asked["tilt_offset_deg"] == pytest.approx(3.0, abs=0.2)
+
+
 def test_values_are_readable_by_json(tmp_path: Path) -> None:
     context, _ = make(tmp_path, excluded=(3,))
     values = ALIGN.run(ALIGN.params(tilt="grouped", beam_tilt="solve"), context)
