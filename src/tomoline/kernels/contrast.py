@@ -50,15 +50,32 @@ class Histogram:
         total = int(self.counts.sum())
         if not total:
             return 0.0, 0.0
+        if self.high <= self.low:
+            return self.low, 0.0
         centres = self.low + (np.arange(BINS) + 0.5) * self.width
         mean = float((self.counts * centres).sum() / total)
         variance = float((self.counts * (centres - mean) ** 2).sum() / total)
         return mean, variance**0.5
 
-    def limits(self, saturated: int) -> tuple[float, float]:
-        """Return the densities below and above which `saturated` values lie.
+    def percentile(self, part: float) -> float:
+        """Return the density below which a part (0 to 1) of the values lies, to within a bin."""
+        place = np.searchsorted(np.cumsum(self.counts), part * self.counts.sum())
+        return self.low + (float(place) + 0.5) * self.width
 
-        They become black and white, so that a few outliers do not take the contrast of the rest.
+    def limits(self, saturated: int, outlier_sd: float = np.inf) -> tuple[float, float]:
+        """Return the densities that become black and white.
+
+        Parameters
+        ----------
+        saturated : int
+            How many values may lie below, and how many above.
+        outlier_sd : float
+            Limits are no further than this from the median, in standard deviations; these are
+            taken from the middle two thirds of the values, so that gold does not count.
+
+        Returns
+        -------
+        low, high : float
         """
         total = int(self.counts.sum())
         if not total:
@@ -67,7 +84,14 @@ class Histogram:
         beyond = min(saturated, total // 100)
         dark = int(np.searchsorted(np.cumsum(self.counts), beyond, side="right"))
         light = BINS - 1 - int(np.searchsorted(np.cumsum(self.counts[::-1]), beyond, side="right"))
-        return self.low + dark * self.width, self.low + (light + 1) * self.width
+        low, high = self.low + dark * self.width, self.low + (light + 1) * self.width
+        median = self.percentile(0.5)
+        # One standard deviation of a normal distribution on either side of the middle.
+        below, above = median - self.percentile(0.1587), self.percentile(0.8413) - median
+        if min(below, above) > 0:
+            low = max(low, median - outlier_sd * below)
+            high = min(high, median + outlier_sd * above)
+        return low, high
 
 
 @dataclass(frozen=True)

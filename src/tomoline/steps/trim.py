@@ -93,6 +93,14 @@ class TrimParams(StepParams):
         directive_empty=None,
         when="To give many tomograms the same densities, for instance 0 and 1.",
     )
+    outlier_sd: float = parameter(
+        20.0,
+        gt=0,
+        help="Densities further than this from the median become black or white, so that a few "
+        "gold beads do not take the contrast of everything else.",
+        unit="standard deviations",
+        when="Raise it if the inside of gold beads matters, lower it for more contrast.",
+    )
     tomogram: Literal["back_projection", "sirt", "both"] = parameter(
         "back_projection",
         help="Which to trim where both were made; both makes ROOT_sirt_trim_rec.mrc as well.",
@@ -257,7 +265,7 @@ def _scaling(params: TrimParams, histogram: Histogram, sections: int) -> _Scalin
         factor = params.scale_to_mean_sd[1] / sd if sd else 1.0
         return _Scaling(factor=factor, offset=params.scale_to_mean_sd[0] - mean * factor)
     # findcontrast lets one pixel of each section saturate, dark and light.
-    low, high = histogram.limits(sections)
+    low, high = histogram.limits(sections, params.outlier_sd)
     return _Scaling(low, high)
 
 
