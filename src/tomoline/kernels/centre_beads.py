@@ -70,7 +70,7 @@ def refine_centres(
         Whether beads are brighter than their surroundings.
     avoid_px : (m, 2) float64, optional
         Known beads; pixels that belong to another than the fitted one are left out of its fit.
-        By default those of `centres_px`.
+        By default those of `centres_px`, which are taken off the image once they are fitted.
     iterations : int
         Steps at most; half of them are enough to tell a bead from something else.
 
@@ -91,6 +91,7 @@ def refine_centres(
         image,
         starts,
         others,
+        avoid_px is None,
         profile.values,
         profile.slopes,
         window * radius + 1.0,
@@ -108,6 +109,7 @@ def _refine(
     image: Image,
     starts: Floats,
     others: Floats,
+    own: bool,
     values: Floats,
     slopes: Floats,
     reach: float,
@@ -119,35 +121,45 @@ def _refine(
 ) -> None:
     height, width = image.shape
     middle_x, middle_y = (width - 1) / 2, (height - 1) / 2
-    near = np.empty((8, 2))
-    for i in range(starts.shape[0]):
-        start_x, start_y = starts[i, 0] + middle_x, starts[i, 1] + middle_y
-        if not (reach <= start_x <= width - 1 - reach and reach <= start_y <= height - 1 - reach):
-            continue
-        # Other beads whose pixels reach into this one's window.
-        count = 0
-        for j in range(others.shape[0]):
-            x, y = others[j, 0] + middle_x, others[j, 1] + middle_y
-            distance = math.sqrt((x - start_x) ** 2 + (y - start_y) ** 2)
-            if 0.7 * radius < distance < reach + 1.2 * radius and count < 8:
-                near[count, 0], near[count, 1] = x, y
-                count += 1
-        _fit_one(
-            image,
-            start_x,
-            start_y,
-            near[:count],
-            values,
-            slopes,
-            reach,
-            radius,
-            max_move,
-            sign,
-            iterations,
-            fits[i],
-        )
-        fits[i, 0] -= middle_x
-        fits[i, 1] -= middle_y
+    near = np.empty((8, 3))
+    for repeat in range(2 if own else 1):
+        for i in range(starts.shape[0]):
+            start_x, start_y = starts[i, 0] + middle_x, starts[i, 1] + middle_y
+            if not (
+                reach <= start_x <= width - 1 - reach and reach <= start_y <= height - 1 - reach
+            ):
+                continue
+            # Other beads whose pixels reach into this one's window: at first their pixels are
+            # left out, and once they are fitted themselves they are taken off the image.
+            count = 0
+            for j in range(others.shape[0]):
+                x, y = others[j, 0] + middle_x, others[j, 1] + middle_y
+                distance = math.sqrt((x - start_x) ** 2 + (y - start_y) ** 2)
+                if 0.7 * radius < distance < reach + 1.3 * radius + 1.0 and count < 8:
+                    near[count, 0], near[count, 1], near[count, 2] = x, y, np.nan
+                    if repeat == 1 and np.isfinite(fits[j, 0]):
+                        near[count, 0] = fits[j, 0] + middle_x
+                        near[count, 1] = fits[j, 1] + middle_y
+                        near[count, 2] = fits[j, 2]
+                    count += 1
+            if repeat == 1 and count == 0:
+                continue
+            _fit_one(
+                image,
+                start_x,
+                start_y,
+                near[:count],
+                values,
+                slopes,
+                reach,
+                radius,
+                max_move,
+                sign,
+                iterations,
+                fits[i],
+            )
+            fits[i, 0] -= middle_x
+            fits[i, 1] -= middle_y
 
 
 @njit(nogil=True, cache=True)
@@ -173,27 +185,39 @@ def _fit_one(
     row = np.empty(6)
     last = len(values) - 2
     amplitude = 0.0
+    middle_x, middle_y = x, y
     for iteration in range(iterations + 1):
+        # The window follows the bead at first and then stays: pixels that come and go with each
+        # step would keep it swinging.
+        if iteration <= 2 or math.sqrt((x - middle_x) ** 2 + (y - middle_y) ** 2) > 1.0:
+            middle_x, middle_y = x, y
         normal[:] = 0.0
         right[:] = 0.0
         total = 0.0
         pixels = 0
-        first_column = max(0, math.ceil(x - reach))
-        last_column = min(width - 1, math.floor(x + reach))
-        first_row = max(0, math.ceil(y - reach))
-        last_row = min(height - 1, math.floor(y + reach))
+        first_column = max(0, math.ceil(middle_x - reach))
+        last_column = min(width - 1, math.floor(middle_x + reach))
+        first_row = max(0, math.ceil(middle_y - reach))
+        last_row = min(height - 1, math.floor(middle_y + reach))
         # The first pass has no amplitude yet, so it solves for amplitude and plane only.
         unknowns = 4 if iteration == 0 else 6
         for r in range(first_row, last_row + 1):
             for c in range(first_column, last_column + 1):
                 dx, dy = c - x, r - y
                 square = dx * dx + dy * dy
-                if square >= reach * reach:
+                if (c - middle_x) ** 2 + (r - middle_y) ** 2 >= reach * reach:
                     continue
                 taken = False
+                value = float(image[r, c])
                 for j in range(near.shape[0]):
                     away = (c - near[j, 0]) ** 2 + (r - near[j, 1]) ** 2
-                    if away < square or away < (1.15 * radius + 0.7) ** 2:
+                    if not math.isnan(near[j, 2]):
+                        place = math.sqrt(away) / STEP_PX
+                        k = int(place)
+                        if k <= last:
+                            slope = values[k + 1] - values[k]
+                            value -= near[j, 2] * (values[k] + (place - k) * slope)
+                    elif away < square or away < (1.15 * radius + 0.7) ** 2:
                         taken = True
                 if taken:
                     continue
@@ -214,7 +238,6 @@ def _fit_one(
                     row[5] = -amplitude * slope_here * dy / distance
                 else:
                     row[4] = row[5] = 0.0
-                value = image[r, c]
                 pixels += 1
                 total += value * value
                 for a in range(unknowns):

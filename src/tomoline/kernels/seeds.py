@@ -100,11 +100,9 @@ def choose_seeds(
         return choose_spread(flat, judged, target, spacing, area_px)
     upper = on_upper_surface(points_px)
     sides = [np.flatnonzero(upper), np.flatnonzero(~upper)]
-    shares = [target - target // 2, target // 2]
-    for k in (0, 1):
-        short = max(0, shares[k] - len(sides[k]))
-        shares[k] -= short
-        shares[1 - k] = min(len(sides[1 - k]), shares[1 - k] + short)
+    wanted = [target - target // 2, target // 2]
+    missing = [max(0, w - len(side)) for w, side in zip(wanted, sides, strict=True)]
+    shares = [wanted[0] + missing[1], wanted[1] + missing[0]]
     parts = [
         side[choose_spread(flat[side], judged[side], share, spacing, area_px)]
         for side, share in zip(sides, shares, strict=True)
