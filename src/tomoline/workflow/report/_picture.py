@@ -72,7 +72,7 @@ def scale_bar_nm(width_nm: float) -> float:
     """Return a round length of about a fifth of a picture's width.
 
     >>> scale_bar_nm(512.0), scale_bar_nm(75.0)
-    (100.0, 20.0)
+    (100.0, 10.0)
     """
     rough = width_nm / 5
     power = 10.0 ** math.floor(math.log10(rough))
