@@ -286,7 +286,9 @@ class _Series:
             for correlator in (self.correlator, lower):
                 peak = correlator(self.images[low], moved)
                 if peak is not None:
-                    at = np.linalg.solve(matrix, self.centre[low] - peak.shift_px).astype(np.float64)
+                    at = np.linalg.solve(matrix, self.centre[low] - peak.shift_px).astype(
+                        np.float64
+                    )
                     votes.append((at, peak))
         low = chain[place - 1]
         total = self._mean_in_frame(chain[max(0, place - 5) : place], low)

@@ -21,6 +21,9 @@ from tomoline.kernels.fourier import (
     inverse_2d,
 )
 
+# Values from which the background of a correlation is told.
+_SAMPLE = 16384
+
 
 @dataclass(frozen=True)
 class BandPass:
@@ -161,12 +164,12 @@ def find_peak(
     peaks = _two_peaks(window, x0, y0, limits_px, centre_px, separation_px, False)
     if exclude_central and peaks[0, 3] > 0 and np.hypot(*peaks[0, :2]) < 1.5:
         others = _two_peaks(window, x0, y0, limits_px, centre_px, separation_px, True)
-        background = _background(window)
+        background = _background(correlation)
         if others[0, 3] > 0 and others[0, 2] > 6.0 * background[1] + background[0]:
             peaks = others
     if peaks[0, 3] == 0:
         return None
-    middle, deviation = _background(window)
+    middle, deviation = _background(correlation)
     height = float(peaks[0, 2])
     second = float(peaks[1, 2]) if peaks[1, 3] > 0 else middle + deviation
     above = max(second - middle, deviation, 1e-12)
@@ -191,9 +194,16 @@ def _window(
     return np.ascontiguousarray(correlation[rows][:, columns]), x0, y0
 
 
-def _background(window: Real) -> tuple[float, float]:
-    """Return median and robust standard deviation of a map; a sample of it is enough."""
-    sample = window[::2, ::2] if window.size > 4096 else window
+def _background(correlation: Real) -> tuple[float, float]:
+    """Return median and robust standard deviation of a map; a sample of it is enough.
+
+    At large shifts padded images share little, and the map is quieter than near zero.
+    """
+    height, width = correlation.shape
+    step = max(1, int((correlation.size / 4 / _SAMPLE) ** 0.5))
+    rows = np.arange(-height // 4, height // 4, step)
+    columns = np.arange(-width // 4, width // 4, step)
+    sample = correlation[np.ix_(rows, columns)]
     middle = float(np.median(sample))
     return middle, 1.4826 * float(np.median(np.abs(sample - np.float32(middle))))
 

@@ -59,7 +59,7 @@ class PatchOptions:
     refinements: int = 0
     """Rounds of comparing with the views on both sides, once all are followed; measured on
     simulated series, they gain nothing once the tracks are fitted together."""
-    least_confidence: float = 0.25
+    least_confidence: float = 0.33
     """Correlations less sure than this are dropped (see `Peak.confidence`)."""
     most_skipped: int = 5
     """A track ends when more views than this fail in a row."""
