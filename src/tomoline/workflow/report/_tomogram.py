@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,7 @@ from tomoline.workflow.report._slices import Slices, middle
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import GREY, RED, Series, chart
 
+BINS = 128
 _PAGE_WIDTH = 980
 
 
@@ -101,8 +104,9 @@ def _histogram(source: Source, slices: Slices) -> str:
     if not high > low:
         return '<p class="quiet">All voxels of the middle slices have the same value.</p>'
     whole = volume.dtype.kind in "iu"
-    bins = min(128, int(high - low) + 1) if whole else 128
-    counts, edges = np.histogram(sample, bins=bins, range=(low, high))
+    # Bins of whole numbers, or else some would hold more of them than others.
+    width = math.ceil((high - low) / BINS) if whole else (high - low) / BINS
+    counts, edges = np.histogram(sample, bins=np.arange(low - 0.5 * whole, high + width, width))
     middles = (edges[:-1] + edges[1:]) / 2
     series = [Series(middles.tolist(), (100 * counts / sample.size).tolist())]
     if whole:
@@ -115,10 +119,19 @@ def _histogram(source: Source, slices: Slices) -> str:
     mean, deviation = float(sample.mean()), float(sample.std())
     words = f"Voxels of the middle slices: mean {mean:.4g}, SD {deviation:.4g}"
     words += f", {note}" if note else ""
+    words += _scaling(source)
     return (
         chart(series, title="Voxel values", x_label="value", y_label="% of voxels", from_zero=True)
         + f'<p class="quiet" style="color:{colour}">{words}.</p>'
     )
+
+
+def _scaling(source: Source) -> str:
+    """Say which densities became black and white."""
+    black, white = (source.number("trim", f"{name}_density") for name in ("black", "white"))
+    if black is None or white is None or source.volume_name != "tomogram":
+        return ""
+    return f"; densities from {black:.3g} to {white:.3g} became the range of bytes"
 
 
 def _untrimmed(source: Source) -> str:
