@@ -5,7 +5,12 @@ import pytest
 
 from tomoline import geometry
 from tomoline.files import transforms as xf
-from tomoline.simulate.judge import axis_error_deg, centre_errors, tilt_errors_deg
+from tomoline.simulate.judge import (
+    axis_error_deg,
+    centre_errors,
+    tilt_errors_deg,
+    truth_in_frame_of,
+)
 from tomoline.simulate.microscope import raw_to_aligned, wander
 
 EXACT_PX = 1e-9
@@ -88,6 +93,20 @@ def test_an_axis_that_points_the_other_way_is_the_same_axis(truth: np.ndarray, s
     assert errors.turned_around
     assert errors.same_hand == (sign < 0)
     assert axis_error_deg(result, truth) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("turn_deg", [0.4, 180.4])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_truth_comes_into_the_frame_of_a_result(
+    truth: np.ndarray, turn_deg: float, sign: int
+) -> None:
+    theta = np.radians(TILT)
+    shifts = np.column_stack([20 * np.cos(theta) - 35 * np.sin(theta), np.full(VIEWS, 11.0)])
+    turned = 0.99 * geometry.axis_to_vertical(turn_deg)
+    result = geometry.compose(truth, change(turned, shifts @ turned.T))
+    same, tilt = truth_in_frame_of(result, sign * TILT + 2.0, truth, TILT)
+    np.testing.assert_allclose(same, result, atol=1e-9)
+    np.testing.assert_allclose(tilt, sign * TILT + 2.0, atol=1e-9)
 
 
 def test_tilt_offset_is_told_apart() -> None:

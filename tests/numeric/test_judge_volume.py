@@ -97,6 +97,14 @@ def test_a_lost_bead_and_false_ones_count() -> None:
     assert match.fraction == pytest.approx(1 - 1 / match.count)
 
 
+def test_gold_above_a_thin_volume_is_lost() -> None:
+    points = specimen().beads[:, :3]
+    found = points[points[:, 2] < 0]
+    match = match_beads(found, points, (40, *SHAPE[1:]))
+    assert 0.3 < match.fraction < 0.7
+    np.testing.assert_allclose(match.pose.shift_px, 0, atol=1e-6)
+
+
 def test_nothing_found_is_nothing_matched() -> None:
     points = specimen().beads[:, :3]
     assert match_beads(np.zeros((0, 3)), points, SHAPE).fraction == 0.0

@@ -6,6 +6,7 @@ from tomoline.simulate.judge.centres import (
     axis_error_deg,
     centre_errors,
     tilt_errors_deg,
+    truth_in_frame_of,
 )
 from tomoline.simulate.judge.density import density_correlation
 from tomoline.simulate.judge.pose import Pose, fit_pose
@@ -26,4 +27,5 @@ __all__ = [
     "match_beads",
     "sample_density",
     "tilt_errors_deg",
+    "truth_in_frame_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,11 @@ from tomoline.simulate.judge.pose import Pose, fit_pose
 from tomoline.simulate.judge.sampling import reduced
 from tomoline.simulate.specimen import Floats
 
+# Shifts tried, planes drawn for each, and the steepest slope of a plane.
+_SHIFTS = 6
+_TRIES = 300
+_STEEPEST = 0.25
+
 
 @dataclass(frozen=True)
 class BeadMatch:
@@ -21,9 +27,10 @@ class BeadMatch:
     Attributes
     ----------
     fraction : float
-        Part of the true beads inside the volume that were found within the tolerance.
+        Part of the true beads within the volume's width and height that were found within the
+        tolerance; gold above or below the volume is lost.
     count : int
-        True beads inside the volume.
+        True beads within the volume's width and height.
     errors_px : (count,) float64
         Distance in voxels from each of them to the nearest bead found.
     rms_px : float
@@ -122,11 +129,11 @@ def match_beads(
     truth_px : (n, 3) float64
         True beads in the level specimen.
     shape : (int, int, int)
-        Of the volume; only beads inside count.
+        Of the volume; only beads inside its width and height count.
     tolerance_px : float
         Largest distance of a bead that counts as found, in voxels.
     margin_px : float
-        Beads this close to the volume's faces do not count.
+        Beads this close to the volume's sides do not count.
     scale : float
         Voxels per pixel of the specimen, about.
     mirrored : bool, optional
@@ -139,22 +146,22 @@ def match_beads(
             if mirrored is not None and mirrored != (flip < 0):
                 continue
             start = np.diag([around, around, flip]) * scale
-            pose = _search(found_px, truth_px, start)
-            if pose is None:
-                continue
-            distance, _ = cKDTree(found_px).query(pose.apply(truth_px))
-            # A smooth score prefers the hand that fits better where both find all beads.
-            score = float(np.sum(np.exp(-0.5 * (distance / tolerance_px) ** 2)))
-            if best is None or score > best[0] + 1e-6:
-                best = score, pose
+            for pose in _search(found_px, truth_px, start):
+                distance, _ = cKDTree(found_px).query(pose.apply(truth_px))
+                # A smooth score prefers the hand that fits better where both find all beads.
+                score = float(np.sum(np.exp(-0.5 * (distance / tolerance_px) ** 2)))
+                if best is None or score > best[0] + 1e-6:
+                    best = score, pose
     if best is None:
         return BeadMatch(
             0.0, len(truth_px), np.full(len(truth_px), np.inf), np.inf, Pose.identity()
         )
     pose = best[1]
     seen = pose.apply(truth_px)
-    half = (np.array(shape[::-1]) - 1) / 2 - margin_px
-    distance, _ = cKDTree(found_px).query(seen[np.all(np.abs(seen) <= half, axis=1)])
+    # A tomogram too thin or too high for the gold has lost it: z does not excuse a bead.
+    half = (np.array([shape[2], shape[1]]) - 1) / 2 - margin_px
+    inside = np.all(np.abs(seen[:, :2]) <= half, axis=1)
+    distance, _ = cKDTree(found_px).query(seen[inside])
     good = distance[distance <= tolerance_px]
     return BeadMatch(
         fraction=len(good) / len(distance) if len(distance) else 0.0,
@@ -165,51 +172,69 @@ def match_beads(
     )
 
 
-def _search(found: Floats, truth: Floats, start: Floats) -> Pose | None:
-    """Find the pose near a start of unknown shift and slope, or None if too few beads agree."""
+def _search(found: Floats, truth: Floats, start: Floats) -> Iterator[Pose]:
+    """Give the poses near a start of unknown shift and slope at which several beads agree."""
     if len(found) < 3 or len(truth) < 3:
-        return None
+        return
     turned = truth @ start.T
     reach = max(8.0, 0.012 * float(np.max(np.abs(turned[:, :2]))))
-    shift = _vote(found[:, :2], turned[:, :2], reach)
-    # Slopes hardly move beads in x and y: pairs that agree there show the slope in z.
+    mirrored = bool(np.linalg.det(start) < 0)
+    for shift in _votes(found[:, :2], turned[:, :2], reach):
+        pairs = _level_pairs(found, turned, shift, reach)
+        if len(pairs) < 3:
+            continue
+        yield _tightened(found, truth, pairs, reach, mirrored)
+
+
+def _level_pairs(found: Floats, turned: Floats, shift: Floats, reach: float) -> NDArray[np.int64]:
+    """Pair beads that agree in x and y after a shift, and in z with one sloping plane."""
     near = cKDTree(found[:, :2]).query_ball_point(turned[:, :2] + shift, reach)
-    pairs = np.array([(i, j) for j, close in enumerate(near) for i in sorted(close)]).reshape(-1, 2)
+    pairs = np.array(
+        [(i, j) for j, close in enumerate(near) for i in sorted(close)], dtype=np.int64
+    ).reshape(-1, 2)
+    best = np.zeros(len(pairs), np.bool_)
     if len(pairs) < 3:
-        return None
+        return pairs
     places = np.column_stack([np.ones(len(pairs)), turned[pairs[:, 1], :2]])
     rises = found[pairs[:, 0], 2] - turned[pairs[:, 1], 2]
     rng = np.random.default_rng(0)
-    best = np.zeros(len(pairs), np.bool_)
-    for _ in range(400):
+    for _ in range(_TRIES):
         triple = rng.choice(len(pairs), 3, replace=False)
         try:
             plane = np.linalg.solve(places[triple], rises[triple])
         except np.linalg.LinAlgError:
             continue
         close = np.abs(rises - places @ plane) < reach / 2
-        if np.max(np.abs(plane[1:])) < 0.25 and close.sum() > best.sum():
+        if np.max(np.abs(plane[1:])) < _STEEPEST and close.sum() > best.sum():
             best = close
-    if best.sum() < 3:
-        return None
-    pairs = pairs[best]
-    mirrored = bool(np.linalg.det(start) < 0)
+    return pairs[best]
+
+
+def _tightened(
+    found: Floats, truth: Floats, pairs: NDArray[np.int64], reach: float, mirrored: bool
+) -> Pose:
+    """Fit a pose to pairs, and again to those nearest to each other, ever closer."""
     tree = cKDTree(found)
+    pose = fit_pose(found[pairs[:, 0]], truth[pairs[:, 1]], mirrored)
     for tolerance in (*np.geomspace(reach, 1.5, 6), 1.5, 1.5):
-        pose = fit_pose(found[pairs[:, 0]], truth[pairs[:, 1]], mirrored)
         distance, nearest = tree.query(pose.apply(truth))
         close = distance < tolerance
         if close.sum() < 3:
-            return pose
-        pairs = np.column_stack([nearest[close], np.flatnonzero(close)])
-    return fit_pose(found[pairs[:, 0]], truth[pairs[:, 1]], mirrored)
+            break
+        pose = fit_pose(found[nearest[close]], truth[close], mirrored)
+    return pose
 
 
-def _vote(found: Floats, truth: Floats, reach: float) -> Floats:
-    """Return the shift in the plane that brings most true beads within reach of found ones."""
+def _votes(found: Floats, truth: Floats, reach: float) -> list[Floats]:
+    """Return the shifts in the plane that bring most true beads within reach of found ones."""
     differences = (found[:, None] - truth[None]).reshape(-1, 2)
     tree = cKDTree(differences)
-    close = tree.query_ball_point(differences, reach / 2)
-    winner = max(range(len(close)), key=lambda index: len(close[index]))
-    shift: Floats = np.mean(differences[close[winner]], axis=0)
-    return shift
+    votes = tree.query_ball_point(differences, reach / 2, return_length=True)
+    shifts: list[Floats] = []
+    for index in np.argsort(-votes, kind="stable"):
+        if all(np.sum((differences[index] - other) ** 2) > reach**2 for other in shifts):
+            close = tree.query_ball_point(differences[index], reach / 2)
+            shifts.append(np.mean(differences[close], axis=0))
+        if len(shifts) == _SHIFTS:
+            break
+    return shifts

@@ -123,6 +123,42 @@ def centre_errors(
     )
 
 
+def truth_in_frame_of(
+    transforms: Floats,
+    tilt_deg: Floats,
+    true_transforms: Floats,
+    true_tilt_deg: Floats,
+    views: NDArray[np.bool_] | None = None,
+) -> tuple[Floats, Floats]:
+    """Return the true geometry in the coordinates of a result, for a reconstruction to compare.
+
+    Only what cannot be known is taken from the result: the shift of the specimen, the mean turn
+    and scale, and the mean tilt. So the same thickness, Z shift and X-axis tilt suit both.
+
+    Parameters
+    ----------
+    transforms, tilt_deg, true_transforms, true_tilt_deg, views
+        As for `centre_errors`.
+
+    Returns
+    -------
+    (view, 2, 3) float64, (view,) float64
+        Transforms and tilt angles.
+    """
+    used = np.ones(len(transforms), np.bool_) if views is None else np.asarray(views, np.bool_)
+    found = centre_errors(transforms, true_transforms, tilt_deg, true_tilt_deg, used)
+    theta = np.radians(true_tilt_deg)
+    x, y, z = found.shift_px
+    shifts = np.column_stack([x * np.cos(theta) + z * np.sin(theta), np.full(len(theta), y)])
+    turn = np.zeros((1, 2, 3))
+    turn[0, :, :2] = found.scale * geometry.axis_to_vertical(found.turn_deg)
+    moved = geometry.compose(true_transforms, geometry.shift_transforms(shifts))
+    # A result of the other hand has its angles counted the other way.
+    sign = 1.0 if found.same_hand is None or found.same_hand != found.turned_around else -1.0
+    tilts = sign * true_tilt_deg
+    return geometry.compose(moved, turn), tilts + float(np.mean((tilt_deg - tilts)[used]))
+
+
 def axis_error_deg(
     transforms: Floats, true_transforms: Floats, views: NDArray[np.bool_] | None = None
 ) -> float:
