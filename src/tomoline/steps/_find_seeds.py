@@ -137,6 +137,7 @@ class Seeds:
     tracks_px : (p, v, 2) float64
         In the prealigned frame; NaN in all but the central views.
     points_px : (p, 3) float64
+        (x, y) in the prealigned frame at the lowest tilt, and height.
     bead_diameter_px : float or None
         At half height, in raw pixels; None where too few were found.
     candidates : int
@@ -206,7 +207,9 @@ def find_seeds(
     tracks, solution = followed
     seen = np.isfinite(tracks[..., 0]).sum(axis=1)
     residual = np.nan_to_num(np.nanmean(solution.residual_lengths_px, axis=1), nan=np.inf)
-    points = solution.points_px
+    # Seen in the middle of the central views; the solution's own frame is turned to the axis.
+    middle = min(chosen, key=lambda v: abs(float(views.views.tilt_deg[v])))
+    points = np.column_stack([solution.predicted_px[:, middle], solution.points_px[:, 2]])
     good = (seen >= math.ceil(_LEAST_SHARE * len(chosen))) & (residual < _GOOD_RESIDUAL_PX)
     good &= np.isfinite(points).all(axis=1)
     good &= _in_field(views, points)

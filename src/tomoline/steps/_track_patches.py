@@ -27,7 +27,8 @@ Image = NDArray[np.float32]
 _SIZE_PX = 1024
 _LEVEL_RADIUS_PX = 32
 _PATCHES_ACROSS = 5
-_LEAST_PATCH_PX = 48
+_LEAST_PATCH_PX = 96
+_LARGEST_SHARE = 0.4
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,8 @@ def _spread(
 
 
 def _options(work: PatchWork, height: int, width: int, factor: int) -> PatchOptions:
-    usual = max(_LEAST_PATCH_PX, round(min(height, width) / factor / _PATCHES_ACROSS))
+    across = min(height, width) / factor
+    usual = round(max(across / _PATCHES_ACROSS, min(_LEAST_PATCH_PX, _LARGEST_SHARE * across)))
 
     def reduced(pair: tuple[int, int] | None) -> tuple[int, int] | None:
         return None if pair is None else (round(pair[0] / factor), round(pair[1] / factor))

@@ -93,7 +93,8 @@ class TrackParams(StepParams):
     )
     patch_size_px: tuple[int, int] | None = parameter(
         None,
-        help="Width and height of patches in prealigned pixels; by default a fifth of the image.",
+        help="Width and height of patches in prealigned pixels; by default a fifth of the image, "
+        "but not under 96 pixels.",
         directive="comparam.xcorr_pt.tiltxcorr.SizeOfPatchesXandY",
         when="Larger for noisy series, smaller for specimens that bend.",
     )
