@@ -11,7 +11,6 @@ import os
 from typing import TypeVar, cast
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 # One thread a call, also inside MKL; read when the library is loaded.
@@ -21,6 +20,9 @@ try:
 
     HAS_MKL = True
 except ImportError:
+    # Only here: importing scipy.fft takes longer than many a step.
+    import scipy.fft
+
     HAS_MKL = False
 
 Real = NDArray[np.float32]
@@ -34,10 +36,18 @@ def good_size(size: int, even: bool = True) -> int:
     >>> good_size(521)
     540
     """
-    fast = scipy.fft.next_fast_len(size, real=True)
-    while even and fast % 2:
-        fast = scipy.fft.next_fast_len(fast + 1, real=True)
-    return int(fast)
+    fast = max(size, 1)
+    while (even and fast % 2) or not _is_smooth(fast):
+        fast += 1
+    return fast
+
+
+def _is_smooth(size: int) -> bool:
+    """Whether a size has no prime factor above 5, which all transform libraries do fast."""
+    for factor in (2, 3, 5):
+        while size % factor == 0:
+            size //= factor
+    return size == 1
 
 
 def forward_2d(image: Real, out: Spectrum | None = None) -> Spectrum:

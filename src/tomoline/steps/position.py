@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from tomoline import errors, geometry
 from tomoline.files import angles
 from tomoline.files import transforms as transform_files
 from tomoline.files.stack import open_stack
-from tomoline.kernels.find_section import Section, find_section
-from tomoline.kernels.surfaces import Surfaces, fit_surfaces
 from tomoline.params import StepParams, parameter
-from tomoline.steps import _position_density as density
 from tomoline.steps._align_tracks import read_points
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps.acquisition import Acquisition
+
+if TYPE_CHECKING:
+    from tomoline.kernels.find_section import Section
+    from tomoline.kernels.surfaces import Surfaces
 
 _POSITIONING = "runtime.Positioning.any."
 # Points that tell the slopes worse than this leave them to the density.
@@ -194,6 +195,8 @@ def _planes(params: PositionParams, context: StepContext, views: Acquisition) ->
     """Return the planes through the solved points, where they tell how the specimen lies."""
     if params.method not in ("auto", "points") or not context.has("fiducials_3d"):
         return None
+    from tomoline.kernels.surfaces import fit_surfaces
+
     points = read_points(context.input("fiducials_3d"), views)
     planes = fit_surfaces(points) if len(points) >= _LEAST_POINTS else None
     return planes if planes is not None and _tells(planes) else None
@@ -219,6 +222,9 @@ def _search(
     slopes: tuple[float, float] | None,
 ) -> tuple[Section | None, int]:
     """Find the section in a coarse tomogram, thicker a second time if it reaches the limits."""
+    from tomoline.kernels.find_section import find_section
+    from tomoline.steps import _position_density as density
+
     stack = open_stack(context.input("fixed_stack"))
     moves = transform_files.read(context.input("transforms"))
     tilt = np.radians(angles.read(context.input("tilt_angles")))
@@ -270,6 +276,8 @@ def _profile(section: Section | None) -> list[float] | None:
 
 
 def _memory_bytes(shape: Shape, params: PositionParams) -> int:
+    from tomoline.steps import _position_density as density
+
     binning = params.binning or density.default_binning(shape.height, shape.width)
     side = max(shape.height, shape.width) // binning
     thickness = params.search_thickness_px or 960
