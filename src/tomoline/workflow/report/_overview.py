@@ -163,7 +163,7 @@ def _note(notices: Sequence[Notice], style: str) -> str:
 
 
 def _found(notice: Notice) -> str:
-    where = str(notice.get("where") or "")
+    where = str(notice.get("where") or notice.get("step") or "")
     return (f"<b>{escape(where)}</b>: " if where else "") + escape(str(notice.get("found") or ""))
 
 

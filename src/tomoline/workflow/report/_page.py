@@ -21,7 +21,7 @@ def _preparation(source: Source) -> str:
 
 
 SECTIONS: tuple[tuple[str, Section], ...] = (
-    ("Warnings", _overview.notices),
+    ("Warnings and errors", _overview.notices),
     ("Tomogram", _tomogram.tomogram),
     ("Alignment", _alignment.alignment),
     ("Position of the specimen", _position.position),

@@ -128,8 +128,11 @@ class Source:
         return None if volume is None or 0 in volume.shape else central_slices(volume)
 
     def pixel_nm(self, artifact: str) -> float | None:
-        """Return the pixel size in x that a stack's or volume's header tells."""
-        path = self.path(artifact)
+        """Return the pixel size in x that the header of a stack or volume tells.
+
+        Where the raw pixel is not known, headers hold a filler, and this is None.
+        """
+        path = self.path(artifact) if self.pixel_size_nm else None
         try:
             size = None if path is None else probe(path).pixel_size_nm
         except TomolineError:
@@ -169,9 +172,8 @@ class Source:
 
     @cached_property
     def pixel_size_nm(self) -> float | None:
-        """Size of a raw pixel."""
-        known = self.acquisition.pixel_size_nm if self.acquisition else None
-        return known or self.pixel_nm("fixed_stack") or self.pixel_nm("raw_stack")
+        """Size of a raw pixel; None where the set-up did not find one worth trusting."""
+        return self.acquisition.pixel_size_nm if self.acquisition else None
 
     def binning(self, artifact: str) -> float:
         """Return how many raw pixels a pixel of a stack is wide."""

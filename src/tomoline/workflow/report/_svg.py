@@ -231,7 +231,7 @@ def bars(rows: Sequence[Bar], *, title: str, width: int = 640) -> str:
     """Draw horizontal bars, one below the other, with words instead of an axis."""
     if not rows:
         return ""
-    label_width, text_width, pitch = 190, 150, 22
+    label_width, text_width, pitch = 150, 200, 22
     longest = max((row.value for row in rows if math.isfinite(row.value)), default=0.0) or 1.0
     height = pitch * len(rows) + 28
     parts = [
