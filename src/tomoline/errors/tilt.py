@@ -261,8 +261,8 @@ VIEW_NOT_TRACKED = ErrorKind(
     "TRACK-01",
     "view without tracked points",
     "Each included view needs tracked points to be aligned.",
-    "Look at the view; exclude it with setup.exclude_views if it is bad. Its alignment is "
-    "interpolated from its neighbours.",
+    "Look at them; exclude what is bad (setup.exclude_views). Their alignment is interpolated from "
+    "their neighbours.",
     step="track",
     warning=True,
 )
@@ -285,7 +285,7 @@ OTHER_TRACKS = ErrorKind(
     "TRACK-04",
     "tracked something else than planned",
     "Beads are tracked where there are enough, patches otherwise.",
-    "Nothing needs to be done if the residuals are low; set find_fiducials.method to decide.",
+    "Look whether the aligned stack is good enough; set find_fiducials.method to decide.",
     step="track",
     warning=True,
 )
@@ -293,7 +293,7 @@ FEW_POINTS = ErrorKind(
     "TRACK-05",
     "view with few tracked points",
     "Views with fewer than three points are aligned less well than the rest.",
-    "Look at the view's residual; more or smaller patches, or more beads, help.",
+    "Look at their residuals; more or smaller patches, or more beads, help.",
     step="track",
     warning=True,
 )

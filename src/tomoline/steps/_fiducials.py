@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -45,9 +46,9 @@ class LeaveOutScore(_Told):
     """How well one way of tracking predicts points that were left out of the fit."""
 
     tracks: int
-    leave_out_px: float
-    """Root mean square error of predicted positions, raw pixels."""
-    per_view_px: float
+    leave_out_px: float | None
+    """Root mean square error of predicted positions, raw pixels; None with too few points."""
+    per_view_px: float | None
     """The same over the square root of the mean number of points in a view: what decides."""
 
 
@@ -76,3 +77,18 @@ class TrackInfo(_Told):
 def view_bytes(height: int, width: int) -> int:
     """Bound on what one view takes: image, padded image, spectrum, response, filtered image."""
     return 4 * height * width * 7 + (1 << 20)
+
+
+def numbers_text(numbers: Iterable[int]) -> str:
+    """Write numbers as a list with ranges.
+
+    >>> numbers_text([1, 2, 3, 7, 9, 10])
+    '1-3, 7, 9-10'
+    """
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)

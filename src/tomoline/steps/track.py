@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._fiducials import Fiducials, LeaveOutScore, TrackInfo, view_bytes
+from tomoline.steps._fiducials import Fiducials, LeaveOutScore, TrackInfo, numbers_text, view_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _FEW_POINTS = 3
 _SURE_BEADS = 5
+_COVERED_SHARE = 0.75
 
 
 class TrackParams(StepParams):
@@ -205,15 +206,16 @@ def run(params: TrackParams, context: StepContext) -> Values:
     doubtful = not plan.sure or not tried or len(tried[0].tracks_px) < _SURE_BEADS
     if plan.kind == "patches" or (doubtful and not plan.demanded):
         patches = _patches(params, context, views)
-        if patches is not None:
+        if patches is not None and (plan.demanded or _covers(views, patches)):
             tried.append(patches)
     if not tried:
-        found = f"no {plan.kind} could be followed through three views."
+        found = f"{plan.kind} could not be followed through enough views."
         if plan.demanded:
             raise errors.tilt.NOT_TRACKED.error(context.root, found)
+        found += " The coarse alignment is kept."
         context.warn(errors.tilt.OTHER_TRACKS.notice(context.root, found))
         return _tell_nothing(context, found)
-    best = min(tried, key=lambda way: way.score.per_view_px)
+    best = min(tried, key=lambda way: way.score.per_view_px or math.inf)
     if best.kind != plan.kind:
         context.warn(
             errors.tilt.OTHER_TRACKS.notice(
@@ -222,6 +224,14 @@ def run(params: TrackParams, context: StepContext) -> Values:
             )
         )
     return _write(context, views, best, tried, values)
+
+
+def _covers(views: BeadViews, way: _Tracked) -> bool:
+    """Whether most views hold enough points for an alignment to be better than none."""
+    import numpy as np
+
+    points = np.isfinite(way.tracks_px[..., 0]).sum(axis=0)[views.views.included]
+    return bool((points >= _FEW_POINTS).mean() >= _COVERED_SHARE)
 
 
 def _tell_nothing(context: StepContext, reason: str) -> Values:
@@ -285,7 +295,7 @@ def _report_moved(context: StepContext, views: BeadViews, followed: Followed) ->
     limit = 0.04 * views.stack.shape[2]
     moved = {v: px for v, px in sorted(followed.moved_px.items()) if px > limit}
     if moved:
-        numbers = ", ".join(str(views.views.views[v].number) for v in moved)
+        numbers = numbers_text(views.views.views[v].number for v in moved)
         context.warn(
             errors.tilt.COARSE_CORRECTED.notice(
                 f"views {numbers}",
@@ -359,9 +369,22 @@ def _score(tracks_px: Floats, views: BeadViews, axis_rad: float) -> LeaveOutScor
     per_view = error.rms_px / math.sqrt(max(1.0, float(points.mean())))
     return LeaveOutScore(
         tracks=len(tracks_px),
-        leave_out_px=round(error.rms_px, 5),
-        per_view_px=round(per_view, 5),
+        leave_out_px=round(error.rms_px, 5) if math.isfinite(error.rms_px) else None,
+        per_view_px=round(per_view, 5) if math.isfinite(per_view) else None,
     )
+
+
+def _report_thin(context: StepContext, views: BeadViews, points: list[int]) -> None:
+    """Warn of views with no or few points, in one warning each."""
+    included = [(v, n) for v, n in zip(views.views.views, points, strict=True) if not v.excluded]
+    empty = [view.number for view, count in included if count == 0]
+    thin = [view.number for view, count in included if 0 < count < _FEW_POINTS]
+    if empty:
+        where = f"views {numbers_text(empty)}"
+        context.warn(errors.tilt.VIEW_NOT_TRACKED.notice(where, "nothing was found in them."))
+    if thin:
+        where = f"views {numbers_text(thin)}"
+        context.warn(errors.tilt.FEW_POINTS.notice(where, f"fewer than {_FEW_POINTS} points."))
 
 
 def _write(
@@ -390,12 +413,7 @@ def _write(
             radius_px=0.5 * (best.bead_diameter_px or 0.0) / binning,
         )
     points = [int(n) for n in np.isfinite(best.tracks_px[..., 0]).sum(axis=0)]
-    for view, count in zip(views.views.views, points, strict=True):
-        where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
-        if view.excluded is None and count == 0:
-            context.warn(errors.tilt.VIEW_NOT_TRACKED.notice(where, "nothing was found in it."))
-        elif view.excluded is None and count < _FEW_POINTS:
-            context.warn(errors.tilt.FEW_POINTS.notice(where, f"{count} points."))
+    _report_thin(context, views, points)
     scores = {way.kind: way.score for way in tried}
     info = TrackInfo(
         kind=best.kind,
