@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Image = NDArray[np.float32]
+from tomoline.kernels._pixels import BLOCK, cubic_pixel, linear_pixel, place_pixels
 
 
 @njit(nogil=True, cache=True)
@@ -87,58 +86,41 @@ def _edge_pixel(image, x, y, cubic, fill, taper, inside):  # type: ignore[no-unt
     return fill + keep * (value - fill)
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def _linear_row(image, out_row, lo, hi, x0, y0, ax, ay):  # type: ignore[no-untyped-def]
-    """Interior of a row, bilinear: all four neighbours exist."""
-    for n in range(lo, hi):
-        x = x0 + ax * n
-        y = y0 + ay * n
-        ix = np.int32(x)
-        iy = np.int32(y)
-        fx = np.float32(x - ix)
-        fy = np.float32(y - iy)
-        # Unsigned indices save the test for negative ones.
-        j, i = np.uint32(iy), np.uint32(ix)
-        p00 = image[j, i]
-        p01 = image[j, np.uint32(i + 1)]
-        p10 = image[np.uint32(j + 1), i]
-        p11 = image[np.uint32(j + 1), np.uint32(i + 1)]
-        top = p00 + fx * (p01 - p00)
-        bottom = p10 + fx * (p11 - p10)
-        out_row[n] = top + fy * (bottom - top)
-
-
-@njit(nogil=True, cache=True, fastmath=True)
-def _cubic_row(image, out_row, lo, hi, x0, y0, ax, ay):  # type: ignore[no-untyped-def]
-    """Interior of a row, cubic: all sixteen neighbours exist."""
-    for n in range(lo, hi):
-        x = x0 + ax * n
-        y = y0 + ay * n
-        ix = np.int32(x)
-        iy = np.int32(y)
-        t = np.float32(x - ix)
-        u = np.float32(y - iy)
-        half, one = np.float32(0.5), np.float32(1.0)
-        a3, a2 = np.float32(1.5), np.float32(2.5)
-        s = one - t
-        w0 = -half * t * s * s
-        w1 = one + t * t * (a3 * t - a2)
-        w2 = one + s * s * (a3 * s - a2)
-        w3 = -half * s * t * t
-        v = one - u
-        v0 = -half * u * v * v
-        v1 = one + u * u * (a3 * u - a2)
-        v2 = one + v * v * (a3 * v - a2)
-        v3 = -half * v * u * u
-        i = np.uint32(ix - 1)
-        i1, i2, i3 = np.uint32(i + 1), np.uint32(i + 2), np.uint32(i + 3)
-        j = np.uint32(iy - 1)
-        j1, j2, j3 = np.uint32(j + 1), np.uint32(j + 2), np.uint32(j + 3)
-        r0 = w0 * image[j, i] + w1 * image[j, i1] + w2 * image[j, i2] + w3 * image[j, i3]
-        r1 = w0 * image[j1, i] + w1 * image[j1, i1] + w2 * image[j1, i2] + w3 * image[j1, i3]
-        r2 = w0 * image[j2, i] + w1 * image[j2, i1] + w2 * image[j2, i2] + w3 * image[j2, i3]
-        r3 = w0 * image[j3, i] + w1 * image[j3, i1] + w2 * image[j3, i2] + w3 * image[j3, i3]
-        out_row[n] = v0 * r0 + v1 * r1 + v2 * r2 + v3 * r3
+@njit(nogil=True, cache=True)
+def _inner_row(image, out_row, lo, hi, x0, y0, ax, ay, cubic, scratch):  # type: ignore[no-untyped-def]
+    """Pixels lo to hi of a row, all of whose neighbours exist."""
+    flat = image.reshape(-1)
+    width = image.shape[1]
+    stride = np.int64(width)
+    offsets, across, down = scratch
+    before = 1 if cubic else 0
+    for first in range(lo, hi, BLOCK):
+        # Relative to a pixel near by, so that float32 keeps small fractions. What a last, partial
+        # block finds beyond the end is not used.
+        x, y = x0 + ax * first, y0 + ay * first
+        reach = BLOCK - 1.0
+        left = np.int64(max(0.0, min(x, x + ax * reach)))
+        top = np.int64(max(0.0, min(y, y + ay * reach)))
+        base = (top - before) * stride + left - before
+        count = min(BLOCK, hi - first)
+        place_pixels(  # type: ignore[call-arg]
+            np.float32(x - left),
+            np.float32(ax),
+            np.float32(y - top),
+            np.float32(ay),
+            np.int32(width),
+            offsets,
+            across,
+            down,
+        )
+        if cubic:  # type: ignore[unreachable]
+            for n in range(count):
+                at = base + offsets[n]
+                out_row[first + n] = cubic_pixel(flat, at, stride, across[n], down[n])
+        else:
+            for n in range(count):
+                at = base + offsets[n]
+                out_row[first + n] = linear_pixel(flat, at, stride, across[n], down[n])
 
 
 @njit(nogil=True, cache=True)
@@ -148,6 +130,11 @@ def transform_into(image, out, inverse, cubic, fill, taper, inside):  # type: ig
     margin = 1.0 if cubic else 0.0
     reach = 0.5 + 1e-6 + (0.0 if inside else taper)
     edge = max(taper, 1.0) if inside else margin
+    scratch = (
+        np.empty(BLOCK, np.int32),
+        np.empty(BLOCK, np.float32),
+        np.empty(BLOCK, np.float32),
+    )
     for row in range(out.shape[0]):
         ax, ay = inverse[0, 0], inverse[1, 0]
         x0 = inverse[0, 1] * row + inverse[0, 2]
@@ -165,10 +152,7 @@ def transform_into(image, out, inverse, cubic, fill, taper, inside):  # type: ig
             out_row[n] = fill
         for n in range(lo, fast_lo):
             out_row[n] = _edge_pixel(image, x0 + ax * n, y0 + ay * n, cubic, fill, taper, inside)
-        if cubic:
-            _cubic_row(image, out_row, fast_lo, fast_hi, x0, y0, ax, ay)
-        else:
-            _linear_row(image, out_row, fast_lo, fast_hi, x0, y0, ax, ay)
+        _inner_row(image, out_row, fast_lo, fast_hi, x0, y0, ax, ay, cubic, scratch)
         for n in range(fast_hi, hi):
             out_row[n] = _edge_pixel(image, x0 + ax * n, y0 + ay * n, cubic, fill, taper, inside)
         for n in range(hi, out.shape[1]):
