@@ -322,6 +322,21 @@ def test_restriction_by_leaving_out() -> None:
     assert found.leave_out_px > 0
 
 
+def test_priors_need_no_restriction() -> None:
+    series = make(points=5, noise=0.1, rotation_sd_deg=0.04, magnification_sd=6e-4)
+    by_ratio = restrict(series.tracks, series.tilt, series.axis, BundleOptions())
+    found = restrict(series.tracks, series.tilt, series.axis, BundleOptions(), cross_validate=True)
+    assert by_ratio.applied
+    assert not found.applied
+    errors = [
+        _prediction_error(
+            series, solve_bundle(series.tracks, series.tilt, series.axis, each.options).predicted_px
+        )
+        for each in (found, by_ratio)
+    ]
+    assert errors[0] < 0.6 * errors[1]
+
+
 def test_short_tracks_are_enough_together() -> None:
     """Patches are chopped into pieces that overlap."""
     series = make(points=200, noise=0.2)

@@ -108,7 +108,8 @@ def restrict(
     order : tuple of int
         Numbers of `RESTRICTIONS`.
     cross_validate : bool
-        Choose by the leave-out error instead of the ratio.
+        Where the ratio is too low, choose by the leave-out error instead of the ratio; then no
+        restriction may be the best choice.
 
     Returns
     -------
@@ -122,14 +123,14 @@ def restrict(
         if changed != steps[-1].options:
             ratio = measurement_ratio(tracks_px, tilt_rad, changed)
             steps.append(Restricted(changed, (*steps[-1].applied, words), ratio, before))
+    if before >= least_ratio:
+        return steps[0]
     if cross_validate:
         measured = []
         for step in steps:
             error = leave_out_error(tracks_px, tilt_rad, axis_rad, step.options).rms_px
             measured.append(replace(step, leave_out_px=error))
         return min(measured, key=lambda step: np.nan_to_num(step.leave_out_px, nan=np.inf))
-    if before >= least_ratio:
-        return steps[0]
     enough = [step for step in steps if step.ratio >= least_ratio]
     if not enough:
         return steps[-1]

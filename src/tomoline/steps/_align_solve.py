@@ -141,7 +141,7 @@ def _restrict(
     options: BundleOptions,
     tracked: int,
 ) -> Restricted:
-    enough = tracked >= _ENOUGH_TRACKS and not params.choose_by_leave_out
+    enough = tracked >= _ENOUGH_TRACKS
     found = restrict(
         tracks_px,
         tilt,
@@ -150,7 +150,7 @@ def _restrict(
         least_ratio=0.0 if enough else params.least_measurement_ratio,
         target_ratio=params.target_measurement_ratio,
         order=params.restriction_order,
-        cross_validate=params.choose_by_leave_out,
+        cross_validate=params.restrict_by == "leave_out",
     )
     became_one = found.options.rotation == "one" and options.rotation != "one"
     if became_one and params.skip_beam_tilt_with_one_rotation:

@@ -189,7 +189,7 @@ def test_too_few_beads_are_refused(tmp_path: Path, beads: int) -> None:
 @pytest.mark.parametrize(("beads", "views"), [(3, 31), (6, 31), (8, 4)])
 def test_few_beads_restrict_variables(tmp_path: Path, beads: int, views: int) -> None:
     context, _ = make(tmp_path, beads=beads, views=views)
-    values = ALIGN.run(ALIGN.params(), context)
+    values = ALIGN.run(ALIGN.params(restrict_by="ratio"), context)
     assert values["restrictions"]
     assert "ALIGN-03" in context.codes
     assert values["residual_mean_px"] < 0.3
