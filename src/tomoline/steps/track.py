@@ -204,6 +204,7 @@ def run(params: TrackParams, context: StepContext) -> Values:
         if beads is not None:
             tried.append(beads)
     doubtful = not plan.sure or not tried or len(tried[0].tracks_px) < _SURE_BEADS
+    doubtful = doubtful or not _covers(views, tried[0])
     if plan.kind == "patches" or (doubtful and not plan.demanded):
         patches = _patches(params, context, views)
         if patches is not None and (plan.demanded or _covers(views, patches)):
