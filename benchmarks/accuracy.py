@@ -29,6 +29,7 @@ from tomoline.simulate.judge import (
     find_beads,
     find_pose,
     match_beads,
+    truth_in_frame_of,
 )
 from tomoline.simulate.tilt import simulate_tilt
 from tomoline.simulate.truth import Truth
@@ -74,8 +75,7 @@ def _judge_seed(seed: int, gold: bool, folder: Path) -> bool:
     shutil.rmtree(folder / root, ignore_errors=True)
     _run(str(stack), *options, *FLOATS)
     document = json.loads(_run("show", str(folder / root), "--json", command=""))
-    used = np.ones(len(truth.transforms), np.bool_)
-    used[list(truth.dark_views)] = False
+    used = truth.good_views
     artifacts = {name: Path(path) for name, path in document["artifacts"].items()}
     found = transforms.read(artifacts["transforms"])
     centres = centre_errors(
@@ -111,10 +111,11 @@ def _judge_volume(path: Path, truth: Truth, gold: bool) -> tuple[float | None, f
         pose = find_pose(volume, truth.specimen, slopes)
         return None, -density_correlation(volume, truth.specimen, pose)
     true_beads = truth.specimen.beads
+    seen = truth.seen_beads()
     diameter = 2 * float(np.median(true_beads[:, 3]))
     places = find_beads(volume, diameter, 2 * len(true_beads))
     depth, height, width = volume.shape
-    match = match_beads(places, true_beads[:, :3], (depth, height, width))
+    match = match_beads(places, seen, (depth, height, width))
     return match.fraction, -density_correlation(volume, truth.specimen, match.pose)
 
 
@@ -123,8 +124,13 @@ def _with_true_geometry(folder: Path, truth: Truth, options: tuple[str, ...]) ->
     other = folder.with_name(f"{folder.name}-true")
     shutil.rmtree(other, ignore_errors=True)
     shutil.copytree(folder, other)
-    transforms.write(other / f"{folder.name}.xf", truth.transforms)
-    angles.write(other / f"{folder.name}.tlt", truth.tilt_deg)
+    # In the coordinates of the result, so that the thickness and Z shift found go on holding.
+    xf, tlt = other / f"{folder.name}.xf", other / f"{folder.name}.tlt"
+    moved, tilted = truth_in_frame_of(
+        transforms.read(xf), angles.read(tlt), truth.transforms, truth.tilt_deg, truth.good_views
+    )
+    transforms.write(xf, moved)
+    angles.write(tlt, tilted)
     _run(str(other), *options, *FLOATS, "--from", "aligned_stack")
     return other / f"{folder.name}_rec.mrc"
 
