@@ -25,7 +25,7 @@ Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 _SIZE_PX = 256
 _DIRECTIONS_RAD = np.radians(np.arange(-90.0, 90.0, 30.0))
-_MAX_PAIRS = 24
+_MAX_PAIRS = 16
 # Correlation gained by stretching along the best direction instead of the worst, relative.
 _CLEAR_GAIN = 0.05
 # Both facts must point in the same direction to within this.
@@ -81,12 +81,12 @@ def search_axis(
         return aligned.centre_px
 
     if fits:
-        near = start + np.radians(np.arange(-12.0, 12.1, 1.0))
+        near = start + np.radians(np.arange(-12.0, 12.1, 2.0))
         found = find_axis(small, tilt_rad, centres(start), included=keep, angles_rad=near, run=run)
         return replace(found, confidence=_confidence(gain, rough, found.axis_rad))
     whole = find_axis(small, tilt_rad, centres(start), included=keep, run=run)
     best = _together(whole, rough, gain)
-    near = best + np.radians(np.arange(-6.0, 6.1, 1.0))
+    near = best + np.radians(np.arange(-6.0, 6.1, 2.0))
     local = find_axis(small, tilt_rad, centres(best), included=keep, angles_rad=near, run=run)
     return AxisResult(
         local.axis_rad,

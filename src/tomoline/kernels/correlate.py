@@ -22,7 +22,7 @@ from tomoline.kernels.fourier import (
 )
 
 # Values from which the background of a correlation is told.
-_SAMPLE = 16384
+_SAMPLE = 4096
 
 
 @dataclass(frozen=True)

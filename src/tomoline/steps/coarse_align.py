@@ -18,8 +18,9 @@ from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps.acquisition import Acquisition
 
-# Views are binned so that their longer side has at most this many pixels.
-_SIZE_PX = 640
+# Views are binned so that their longer side has at most this many pixels. Coarser is not only
+# faster but more exact: fine details move differently at different depths of the specimen.
+_SIZE_PX = 320
 _UNSURE = 0.5
 # A given axis is called wrong when the images differ by more, and are this sure.
 _AXIS_TOLERANCE_DEG = 10.0
@@ -38,7 +39,7 @@ class CoarseAlignParams(StepParams):
         None,
         ge=1,
         le=32,
-        help="Binning of the views for correlation; by default so that they have up to 640 pixels.",
+        help="Binning of the views for correlation; by default so that they have up to 320 pixels.",
     )
     filter_sigma1_per_px: float = parameter(
         0.03,
