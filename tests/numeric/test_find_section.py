@@ -57,6 +57,16 @@ def test_known_slopes_are_kept() -> None:
     assert (found.slope_x, found.slope_y) == (0.05, 0.0)
 
 
+def test_samples_of_rows_are_enough() -> None:
+    rows_px = (np.arange(16) - 7.5) * BOX
+    some = [1, 2, 7, 8, 13, 14]
+    energy = _slab(0.02, -0.07, -22.0, 31.0, 0.5)[some]
+    found = find_section(energy, BOX, rows_px[some])
+    assert found is not None
+    assert found.slope_y == pytest.approx(-0.07, abs=0.01)
+    assert found.high_px == pytest.approx(31, abs=LIMIT_PX)
+
+
 def test_nothing_is_found_in_noise() -> None:
     noise = np.random.default_rng(0).standard_normal((16, 120, 16))
     found = find_section(noise, BOX)

@@ -175,7 +175,7 @@ VIEW_WITHOUT_POINTS = ErrorKind(
     "ALIGN-05",
     "view aligned without points of its own",
     "Every view that takes part should hold tracked points.",
-    "It lies as its neighbours and the coarse alignment say; exclude it if it looks wrong.",
+    "Such views lie as their neighbours and the coarse alignment say; exclude what looks wrong.",
     step="align",
     warning=True,
 )
@@ -207,7 +207,7 @@ BAD_TRACK_VIEW = ErrorKind(
     "ALIGN-09",
     "view with high residuals",
     "No view should fit much worse than the others.",
-    "Look at it in the aligned stack; exclude it (setup.exclude_views) if it shows little.",
+    "Look at them in the aligned stack; exclude what shows little (setup.exclude_views).",
     step="align",
     warning=True,
 )

@@ -117,6 +117,7 @@ def _profile(energy: Floats, x: Floats, y: Floats, slope_x: float, slope_y: floa
 def find_section(
     energy: Floats,
     box_px: float,
+    rows_px: Floats | None = None,
     *,
     slopes: tuple[float, float] | None = None,
     most_slope_deg: float = 15.0,
@@ -129,7 +130,9 @@ def find_section(
     energy : (y, z, x) float64
         Mean product of the two tomograms in boxes of `box_px` along x and y, and 1 along z.
     box_px : float
-        Side of the boxes.
+        Side of the boxes; along x they are centred.
+    rows_px : (y,) float64, optional
+        Centres of the boxes along y relative to the centre; side by side and centred by default.
     slopes : (a, b), optional
         Where they are known; only the limits are searched then.
     most_slope_deg : float
@@ -149,7 +152,7 @@ def find_section(
     limit = 4 * float(np.median(np.abs(energy).max(axis=1))) + 1e-30
     clipped = np.clip(energy, -limit, limit)
     x = (np.arange(columns) - (columns - 1) / 2) * box_px
-    y = (np.arange(rows) - (rows - 1) / 2) * box_px
+    y = (np.arange(rows) - (rows - 1) / 2) * box_px if rows_px is None else rows_px
     if slopes is None:
         # Every column counts about alike for the slopes, strong structure or weak.
         size = np.sqrt((energy**2).sum(axis=1, keepdims=True))

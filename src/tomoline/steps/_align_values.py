@@ -126,10 +126,14 @@ def warn(
         context.warn(kinds.FALLBACK.notice("", f"{found.fallback}."))
     if found.implausible_offset:
         context.warn(kinds.NOT_LEVELLED.notice("", found.offset_refused))
-    for view, solved in zip(views.views, solution.view_solved, strict=True):
-        if view.excluded is None and not solved:
-            where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
-            context.warn(kinds.VIEW_WITHOUT_POINTS.notice(where, "no point was tracked in it."))
+    lost = [
+        view.number
+        for view, solved in zip(views.views, solution.view_solved, strict=True)
+        if view.excluded is None and not solved
+    ]
+    if lost:
+        where = f"views {_numbers(lost)}"
+        context.warn(kinds.VIEW_WITHOUT_POINTS.notice(where, "no usable point lies in them."))
     error = found.leave_out.rms_px
     pixels, share = _HIGH.get(kind, _HIGH["beads"])
     if not error <= max(pixels, share * views.width_px):
@@ -153,15 +157,23 @@ def _warn_of_views(context: StepContext, found: Alignment, views: Acquisition) -
     if not np.isfinite(per_view).any():
         return
     limit = max(_BAD_VIEW * float(np.nanmedian(per_view)), _BAD_VIEW_PX)
-    for view, residual in zip(views.views, per_view, strict=True):
-        if residual > limit:
-            context.warn(
-                errors.tilt.BAD_TRACK_VIEW.notice(
-                    f"view {view.number} at {view.tilt_deg:.1f} degrees",
-                    f"mean residual {residual:.2f} pixels; half the views have less than "
-                    f"{np.nanmedian(per_view):.2f}.",
-                )
+    bad = [
+        (view.number, float(residual))
+        for view, residual in zip(views.views, per_view, strict=True)
+        if residual > limit
+    ]
+    if bad:
+        context.warn(
+            errors.tilt.BAD_TRACK_VIEW.notice(
+                f"views {_numbers([number for number, _ in bad])}",
+                f"mean residuals up to {max(residual for _, residual in bad):.2f} pixels; half "
+                f"the views have less than {np.nanmedian(per_view):.2f}.",
             )
+        )
+
+
+def _numbers(numbers: list[int]) -> str:
+    return ", ".join(str(number) for number in numbers)
 
 
 def _by_surface(found: Alignment) -> list[int]:

@@ -14,6 +14,7 @@ from tomoline.kernels._image import bin_mean, bin_offset, level
 from tomoline.kernels.find_section import add_energy
 from tomoline.kernels.resample import transform_image
 from tomoline.steps._base import StepContext
+from tomoline.steps._views import read_clean
 
 Floats = NDArray[np.float64]
 Real = NDArray[np.float32]
@@ -59,8 +60,10 @@ def view_bytes(shape: tuple[int, int], binning: int, size: tuple[int, int]) -> i
     return 8 * shape[0] * shape[1] + 80 * binned + 8 * size[0] * size[1]
 
 
-def energy(stack: Stack, geometry: Geometry, context: StepContext, whole: bool) -> Floats:
-    """Return the mean product of the even and the odd views' tomograms, (y, z, x) in boxes.
+def energy(
+    stack: Stack, geometry: Geometry, context: StepContext, whole: bool
+) -> tuple[Floats, Floats]:
+    """Return the mean product of the even and the odd views' tomograms in boxes.
 
     Parameters
     ----------
@@ -70,32 +73,37 @@ def energy(stack: Stack, geometry: Geometry, context: StepContext, whole: bool) 
     context : StepContext
     whole : bool
         All rows, or three samples of them.
+
+    Returns
+    -------
+    energy : (y, z, x) float64
+        Boxes of `BOX_PX` along y and x; what is left over at the edges is left out on both sides.
+    rows_px : (y,) float64
+        Centres of the boxes along y, in binned pixels relative to the centre.
     """
     aligned = _aligned(stack, geometry, context)
     order = np.argsort(geometry.tilt_rad, kind="stable")
-    halves = [order[0::2], order[1::2]]
-    plans = [_Plan.make(geometry, half) for half in halves]
-    rows = geometry.size[0] // (2 * BOX_PX)
-    chunks = list(range(rows))
-    if not whole and rows > 3:
-        chunks = sorted({rows // 8, rows // 2, rows - 1 - rows // 8})
+    plans = [_Plan.make(geometry, half) for half in (order[0::2], order[1::2])]
+    height, width = geometry.size
+    columns, count = width // BOX_PX, height // (2 * BOX_PX)
+    left, top = (width - columns * BOX_PX) // 2, (height - count * 2 * BOX_PX) // 2
+    chunks = list(range(count))
+    if not whole and count > 3:
+        chunks = [count // 8, count // 2, count - 1 - count // 8]
 
-    def work(chunk: int) -> tuple[int, Floats]:
-        first = chunk * 2 * BOX_PX
-        volumes = [plan.slices(aligned, first) for plan in plans]
-        out = np.zeros((2, geometry.thickness, geometry.size[1] // BOX_PX))
+    def work(chunk: int) -> Floats:
+        volumes = [plan.slices(aligned, top + chunk * 2 * BOX_PX) for plan in plans]
+        out = np.zeros((2, geometry.thickness, columns))
         for y in range(2 * BOX_PX):
-            add_energy(volumes[0][y], volumes[1][y], BOX_PX, out[y // BOX_PX])
-        return chunk, out / BOX_PX**2
+            first, second = (volume[y, :, left:] for volume in volumes)
+            add_energy(first, second, BOX_PX, out[y // BOX_PX])
+        return out / BOX_PX**2
 
-    columns = geometry.size[1] // BOX_PX
-    result = np.zeros((2 * rows, geometry.thickness, columns))
-    bound = 4 * 32 * (2 * geometry.thickness * geometry.size[1]) + plans[0].bytes
-    for chunk, boxes in context.engine.map(
-        work, chunks, bytes_per_chunk=bound, label="coarse tomogram"
-    ):
-        result[2 * chunk : 2 * chunk + 2] = boxes
-    return result
+    bound = 4 * 32 * (2 * geometry.thickness * width) + plans[0].bytes
+    boxes = list(context.engine.map(work, chunks, bytes_per_chunk=bound, label="coarse tomogram"))
+    rows = np.array([2 * chunk + half for chunk in chunks for half in (0, 1)])
+    rows_px = top + (rows + 0.5) * BOX_PX - height / 2
+    return np.concatenate(boxes), rows_px
 
 
 def _aligned(stack: Stack, geometry: Geometry, context: StepContext) -> Real:
@@ -105,9 +113,7 @@ def _aligned(stack: Stack, geometry: Geometry, context: StepContext) -> Real:
     offset = np.array([bin_offset(width, binning), bin_offset(height, binning)]) / binning
 
     def prepare(index: int) -> Real:
-        image = stack.read(int(geometry.views[index]))
-        if not np.isfinite(image).all():
-            image = np.nan_to_num(image, nan=float(np.nanmean(image)), posinf=0.0, neginf=0.0)
+        image, _, _ = read_clean(stack, int(geometry.views[index]))
         small = bin_mean(image, binning) if binning > 1 else image
         radius = min(32, max(4, min(small.shape) // 8))
         flat = level(small, radius, _CLIP_SD if geometry.gold else _LOOSE_CLIP_SD)

@@ -246,8 +246,8 @@ def _search(
             size=size,
             gold=params.has_gold_beads,
         )
-        boxes = density.energy(stack, plan, context, params.whole_tomogram)
-        section = find_section(boxes, float(density.BOX_PX), slopes=slopes)
+        boxes, rows_px = density.energy(stack, plan, context, params.whole_tomogram)
+        section = find_section(boxes, float(density.BOX_PX), rows_px, slopes=slopes)
         if section is None or params.search_thickness_px or not _cut(section, plan.thickness):
             break
         thickness = round(1.6 * thickness)
