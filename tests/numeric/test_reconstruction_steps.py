@@ -12,6 +12,7 @@ from tomoline.engine import ThreadsEngine
 from tomoline.errors import TomolineError
 from tomoline.files import angles, transforms
 from tomoline.files.mrc import MrcWriter, open_map
+from tomoline.kernels.backproject import backproject_volume
 from tomoline.steps.acquisition import Acquisition, View
 from tomoline.steps.aligned_stack import ALIGNED_STACK
 from tomoline.steps.filter_stack import FILTER_STACK
@@ -138,7 +139,8 @@ def test_position_is_undone(tmp_path, sirt):
     np.testing.assert_allclose(found, POINT + np.array([0, 0, 3]), atol=2 * PLACE_TOLERANCE)
 
 
-def test_threads_change_nothing(data_set):
+@pytest.mark.parametrize("x_tilt_deg", [0.0, 25.0])
+def test_threads_change_nothing(data_set, x_tilt_deg):
     results = []
     for threads in (1, 3):
         run(ALIGNED_STACK, data_set, threads)
@@ -150,12 +152,27 @@ def test_threads_change_nothing(data_set):
             back_projection_also=True,
             leave_iterations=(2, 3),
             thickness_px=40,
+            x_axis_tilt_deg=x_tilt_deg,
         )
         run(TRIM, data_set, threads)
         names = ("aligned_stack", "full_tomogram", "sirt_tomogram", "tomogram")
         results.append([data_set.path(name).read_bytes() for name in names])
     assert results[0] == results[1]
     assert (data_set.folder / "blob.srec02").exists()
+
+
+@pytest.mark.parametrize("x_tilt_deg", [0.0, 4.0, -30.0])
+def test_slice_by_slice_as_in_one_piece(data_set, x_tilt_deg):
+    run(ALIGNED_STACK, data_set)
+    run(RECONSTRUCT, data_set, threads=2, thickness_px=50, x_axis_tilt_deg=x_tilt_deg)
+    used = np.delete(np.arange(31), 7)
+    stack = np.asarray(open_map(data_set.path("aligned_stack")))[used]
+    whole = backproject_volume(
+        stack, np.radians(TILT_DEG[used]), 50, x_tilt_rad=math.radians(x_tilt_deg)
+    )
+    volume = open_map(data_set.path("full_tomogram"))
+    inner = slice(20, -20) if x_tilt_deg else slice(None)
+    np.testing.assert_allclose(volume[inner], whole[inner], atol=1e-3 * np.abs(whole).max())
 
 
 @pytest.mark.parametrize("reorient", ["rotate", "flip", "none"])

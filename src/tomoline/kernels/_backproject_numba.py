@@ -156,13 +156,12 @@ def _cubic_weights(t):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def shear_slice(slices, y, slope, z_offset, out):  # type: ignore[no-untyped-def]
-    """Interpolate ``out[z, x]`` at slice y - slope (z - z_offset); missing slices are 0."""
+    """Add to ``out[z, x]`` what `slices` hold at slice y - slope (z - z_offset)."""
     count = slices.shape[0]
     for z in range(out.shape[0]):
         place = y - slope * (z - z_offset)
         lower = np.int64(np.floor(place))
         weights = _cubic_weights(place - lower)
-        out[z] = 0.0
         for k in range(4):
             source = lower - 1 + k
             if 0 <= source < count:

@@ -231,13 +231,14 @@ def shear(
         Index of the wanted slice.
     geometry : SliceGeometry
     out : (z, x) float32, optional
+        Added to: parts of the slices may so be given one after the other.
 
     Returns
     -------
     (z, x) float32
     """
     if out is None:
-        out = np.empty(slices.shape[1:], dtype=np.float32)
+        out = np.zeros(slices.shape[1:], dtype=np.float32)
     slope = math.tan(geometry.x_tilt_rad)
     _backproject_numba.shear_slice(slices, float(y - first_slice), slope, geometry.z_offset, out)
     return out

@@ -181,11 +181,21 @@ def filter_rows(rows: Real, weights: Real, padded: int, *, shift_px: Floats | No
     spectrum = fourier.forward_rows(buffer)
     spectrum *= weights
     if shift_px is not None:
-        phase = np.exp(-2j * np.pi * np.arange(padded // 2 + 1) / padded * shift_px[:, None])
-        spectrum *= phase.astype(np.complex64)
+        spectrum *= _phases(shift_px, padded)
     result = fourier.inverse_rows(spectrum, padded, out=buffer)
     result += level * weights[0]
     return result
+
+
+def _phases(shift_px: Floats, padded: int) -> fourier.Spectrum:
+    """Return the factors (row, padded // 2 + 1) that move each row's content by its shift."""
+    count = padded // 2 + 1
+    # exp(a + b) = exp(a) exp(b): an exponential for each sixteenth coefficient will do.
+    turn = -2j * np.pi / padded * shift_px[:, None]
+    coarse = np.exp(turn * np.arange(0, count, 16)).astype(np.complex64)
+    fine = np.exp(turn * np.arange(16)).astype(np.complex64)
+    phases: fourier.Spectrum = coarse[:, :, None] * fine[:, None, :]
+    return phases.reshape(len(shift_px), -1)[:, :count]
 
 
 def low_pass(image: Real, cutoff_per_px: float, sigma_per_px: float) -> Real:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,26 +125,67 @@ class RowSource:
 
 
 class Shearer:
-    """Turns slices of the sheared frame, as they come in order, into slices of the tomogram."""
+    """Turns chunks of slices of the sheared frame into slices of the tomogram.
+
+    Chunks may come from several threads, in any order. Whoever brings the last one that some
+    slices of the tomogram need gets these slices to write, so that no thread waits for another.
+    """
 
     def __init__(self, geometry: bp.SliceGeometry, height: int) -> None:
         self.geometry = geometry
         self.height = height
-        self.reach = bp.shear_reach(geometry)
-        self._kept = np.empty((0, geometry.thickness, geometry.x_count), dtype=np.float32)
-        self._first = -self.reach
-        self._next = 0
+        self.reach = bp.shear_reach(geometry) if geometry.x_tilt_rad else 0
+        starts = range(-self.reach, height + self.reach, bp.LANES)
+        self.chunks = [(first, min(first + bp.LANES, height + self.reach)) for first in starts]
+        self.depth = (bp.LANES - 1 + 2 * self.reach) // bp.LANES
+        """How many later chunks each chunk of the tomogram needs."""
+        self._lock = threading.Lock()
+        self._made: dict[int, dict[int, Real]] = {}
+        self._claimed: set[int] = set()
 
-    def take(self, slices: Real) -> Iterator[tuple[int, Real]]:
-        """Add slices; yield (y, slice) for each that is now complete."""
-        self._kept = np.concatenate([self._kept, slices])
-        end = self._first + len(self._kept)
-        while self._next < self.height and (self._next + self.reach < end):
-            yield self._next, bp.shear(self._kept, self._first, self._next, self.geometry)
-            self._next += 1
-        spare = max(0, min(self._next - self.reach - self._first, len(self._kept)))
-        self._kept = self._kept[spare:].copy()
-        self._first += spare
+    def bring(self, chunk: tuple[int, int], made: dict[int, Real]) -> Iterator[Ready]:
+        """Add a chunk's results; yield the slices of the tomogram that are complete with it."""
+        if not self.geometry.x_tilt_rad:
+            for name, slices in made.items():
+                yield Ready(name, chunk[0], slices)
+            return
+        index = (chunk[0] + self.reach) // bp.LANES
+        with self._lock:
+            self._made[index] = made
+            claimed = [
+                target
+                for target in range(max(0, index - self.depth), index + 1)
+                if target not in self._claimed and all(n in self._made for n in self._needs(target))
+            ]
+            self._claimed.update(claimed)
+            parts = [[(n, self._made[n]) for n in self._needs(target)] for target in claimed]
+            for n in list(self._made):
+                if all(t in self._claimed for t in range(max(0, n - self.depth), n + 1)):
+                    del self._made[n]
+        for target, own in zip(claimed, parts, strict=True):
+            for name in made:
+                yield from self._slices(name, target, [(n, part[name]) for n, part in own])
+
+    def _needs(self, target: int) -> range:
+        return range(target, min(target + self.depth + 1, len(self.chunks)))
+
+    def _slices(self, name: int, target: int, parts: Sequence[tuple[int, Real]]) -> Iterator[Ready]:
+        """Yield the slices of one chunk of the tomogram, one at a time."""
+        first = target * bp.LANES
+        for y in range(first, min(first + bp.LANES, self.height)):
+            out = np.zeros(parts[0][1].shape[1:], dtype=np.float32)
+            for n, slices in parts:
+                bp.shear(slices, self.chunks[n][0], y, self.geometry, out)
+            yield Ready(name, y, out[None])
+
+
+class Ready(NamedTuple):
+    """Finished slices of a tomogram."""
+
+    name: int
+    first: int
+    slices: Real
+    """(slice, z, x)"""
 
 
 def backprojection(geometry: bp.SliceGeometry, radial: filters.RadialFilter) -> Backprojection:

@@ -159,21 +159,21 @@ class _Plan:
     pixel_size_nm: float | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Scaling:
     """From densities to stored values."""
 
     add: float = 0.0
     multiply: float = 1.0
     mode: int = 2
-    clipped: int = 0
 
-    def apply(self, slices: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.mode != 2:
-            slices += np.float32(self.add)
-            slices *= np.float32(self.multiply)
-            self.clipped += int(np.count_nonzero(np.abs(slices) > _INT16))
-        return slices
+    def apply(self, slices: NDArray[np.float32]) -> int:
+        """Scale slices in place; return how many values do not fit the file's mode."""
+        if self.mode == 2:
+            return 0
+        slices += np.float32(self.add)
+        slices *= np.float32(self.multiply)
+        return int(np.count_nonzero(np.abs(slices) > _INT16))
 
 
 def run(params: ReconstructParams, context: StepContext) -> Values:
@@ -210,15 +210,17 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
             with contextlib.ExitStack() as stack:
                 path = stack.enter_context(context.writing("full_tomogram"))
                 writer = stack.enter_context(_writer(path, plan, reader.height, scaling.mode))
-                seconds = _fill(method, source, {0: writer}, scaling, context, "back-projection")
+                seconds, clipped = _fill(
+                    method, source, {0: writer}, scaling, context, "back-projection"
+                )
             updates = len(plan.included) * reader.height * shape.thickness * shape.x_count
             values["voxel_updates"] = updates
             values["voxel_updates_per_thread_second"] = round(updates / max(seconds, 1e-9))
-            values["clipped_voxels"] = scaling.clipped
-            if scaling.clipped:
+            values["clipped_voxels"] = clipped
+            if clipped:
                 context.warn(
                     errors.tilt.SCALE_CLIPS.notice(
-                        "reconstruct.scale", f"{scaling.clipped} voxels did not fit."
+                        "reconstruct.scale", f"{clipped} voxels did not fit."
                     )
                 )
             values.update(_statistics(writer, ""))
@@ -339,39 +341,40 @@ def _fill(
     scaling: _Scaling,
     context: StepContext,
     label: str,
-) -> float:
-    """Reconstruct all slices into the writers; return the seconds of all threads together."""
-    from tomoline.kernels.backproject import LANES, shear_reach
+) -> tuple[float, int]:
+    """Reconstruct all slices into the writers.
+
+    Returns the seconds of all threads together, and the number of values that did not fit.
+    """
+    from tomoline.kernels.backproject import LANES
     from tomoline.steps._slices import Shearer
 
-    height, geometry = source.reader.height, method.geometry
-    sheared = bool(geometry.x_tilt_rad)
-    reach = shear_reach(geometry) if sheared else 0
-    chunks = [
-        (first, min(first + LANES, height + reach))
-        for first in range(-reach, height + reach, LANES)
-    ]
+    geometry = method.geometry
+    shearer = Shearer(geometry, source.reader.height)
 
-    def work(chunk: tuple[int, int]) -> tuple[float, dict[int, NDArray[np.float32]]]:
+    def work(chunk: tuple[int, int]) -> tuple[float, int]:
         rows, row_px = source.rows(*chunk)
         begin = time.thread_time()
         made = method.slices(rows, row_px)
         seconds = time.thread_time() - begin
-        if sheared:
-            return seconds, made
-        for name, slices in made.items():
-            writers[name].write(chunk[0], scaling.apply(slices))
-        return seconds, {}
+        del rows
+        clipped = 0
+        for ready in shearer.bring(chunk, made):
+            clipped += scaling.apply(ready.slices)
+            writers[ready.name].write(ready.first, ready.slices)
+        return seconds, clipped
 
-    shearers = {name: Shearer(geometry, height) for name in writers}
-    total = 0.0
-    done = context.engine.map(work, chunks, bytes_per_chunk=method.bytes_per_chunk, label=label)
-    for seconds, made in done:
-        total += seconds
-        for name, slices in made.items():
-            for y, section in shearers[name].take(slices):
-                writers[name].write(y, scaling.apply(section))
-    return total
+    # Chunks that wait for their neighbours count as well.
+    waiting = (shearer.depth + 1) * len(writers) if geometry.x_tilt_rad else 0
+    chunk_bytes = 4 * LANES * geometry.thickness * geometry.x_count
+    results = context.engine.map(
+        work,
+        shearer.chunks,
+        bytes_per_chunk=method.bytes_per_chunk + waiting * chunk_bytes,
+        label=label,
+    )
+    seconds, clipped = zip(*results, strict=True)
+    return sum(seconds), sum(clipped)
 
 
 def _run_sirt(
