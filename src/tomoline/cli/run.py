@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tomoline import errors
+from tomoline.cli._compiled import kernels_are_compiled
 from tomoline.cli._progress import RunDisplay
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import Notice, TomolineError
@@ -102,6 +103,12 @@ def execute(request: Request, console: Console) -> DataSet:
         _print_plan(recipe, resolved.parameters, data_set, request, console)
         return data_set
     _make_folder(data_set)
+    if not kernels_are_compiled():
+        console.print(
+            "First run on this machine: the kernels are compiled once, which takes about a minute "
+            "in all; they are kept for all later runs.",
+            soft_wrap=True,
+        )
     with RunDisplay(console, data_set.root) as display:
         for notice in resolved.notices:
             display.notice(notice)
