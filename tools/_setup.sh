@@ -55,5 +55,6 @@ setup_environment() {
     .venv/bin/python -m pip install --progress-bar off --quiet \
         --no-deps --no-build-isolation --no-index -e . \
         || fail "tomoline itself could not be installed."
+    .venv/bin/python -m compileall -q src  # so that the first commands start as fast as later ones
     setup_stamp >"$stamp_file"
 }
