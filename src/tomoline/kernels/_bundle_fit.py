@@ -27,6 +27,8 @@ LEAST_VIEWS = 3
 """Views that a track must be seen in to take part."""
 # Steps that move things by less than this part of the noise change nothing that matters.
 _SETTLED = 1e-3
+# Weights that have not settled by then swing to and fro, and are averaged.
+_PATIENCE = 12
 
 
 def usable(tracks_px: Floats) -> tuple[Bools, Bools, Bools]:
@@ -145,6 +147,8 @@ def _iterate(
         if options.robust and iteration > 2:
             new = weigh(residuals, mask, order, options.k_factor)
             new = _keep_determined(new, mask)
+            if iteration > _PATIENCE:
+                new = (new + weights) / 2
             # Residuals that are rounding errors have no order that weights could settle on.
             settled = noise < 1e-9 or bool(np.abs(new - weights).max(initial=0.0) < 0.01)
             weights = new
