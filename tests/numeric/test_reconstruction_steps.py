@@ -290,3 +290,45 @@ def test_prealigned_stack_in_the_raw_mode(data_set):
     values, _ = run(PREALIGN, data_set, output_mode="same")
     assert values["mode"] == 2
     assert open_map(data_set.path("prealigned_stack")).dtype == np.float32
+
+
+@pytest.mark.parametrize("shape", [(4, 37, 41), (4, 5, 7), (5, 33, 64)])
+@pytest.mark.parametrize("constant", [False, True])
+def test_small_odd_and_constant_series(tmp_path, shape, constant):
+    data = DataSet("odd", tmp_path, tmp_path / "odd.mrc")
+    count, height, width = shape
+    rng = np.random.default_rng(0)
+    stack = np.full(shape, 7.0, np.float32) if constant else rng.normal(size=shape)
+    with MrcWriter(data.path("fixed_stack"), shape, 2) as writer:
+        writer.write(0, stack)
+    angles.write(data.path("tilt_angles"), np.linspace(-45, 45, count))
+    transforms.write(data.path("transforms"), geometry.identity_transforms(count))
+    transforms.write(data.path("coarse_transforms"), geometry.identity_transforms(count))
+    Acquisition(
+        root="odd",
+        height_px=height,
+        width_px=width,
+        views=tuple(View(number=n + 1, tilt_deg=0.0) for n in range(count)),
+    ).write(data.path("views"))
+    run(PREALIGN, data)
+    run(ALIGNED_STACK, data)
+    run(RECONSTRUCT, data, thickness_px=9, use_sirt=True, back_projection_also=True)
+    _, context = run(TRIM, data, tomogram="both")
+    assert ("TRIM-03" in [notice.code for notice in context.notices]) is constant
+    assert open_map(data.path("tomogram")).shape == (8, height, width)
+    assert (tmp_path / "odd_sirt_trim_rec.mrc").exists()
+
+
+def test_pixels_that_are_no_numbers(data_set):
+    stack = np.array(open_map(data_set.path("fixed_stack")))
+    stack[3, 10, 20] = np.nan
+    stack[5, 11, 21] = np.inf
+    stack[9] = np.nan
+    with MrcWriter(data_set.path("fixed_stack"), stack.shape, 2, 1.0) as writer:
+        writer.write(0, stack)
+    values, context = run(ALIGNED_STACK, data_set)
+    assert values["pixels_replaced"] == 2 + HEIGHT * WIDTH
+    assert [notice.code for notice in context.notices] == ["PREP-02"]
+    run(PREALIGN, data_set)
+    run(RECONSTRUCT, data_set, thickness_px=20)
+    assert np.isfinite(open_map(data_set.path("full_tomogram"))).all()

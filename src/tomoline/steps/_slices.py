@@ -172,11 +172,12 @@ class Shearer:
     def _slices(self, name: int, target: int, parts: Sequence[tuple[int, Real]]) -> Iterator[Ready]:
         """Yield the slices of one chunk of the tomogram, one at a time."""
         first = target * bp.LANES
+        out = np.empty((1, *parts[0][1].shape[1:]), dtype=np.float32)
         for y in range(first, min(first + bp.LANES, self.height)):
-            out = np.zeros(parts[0][1].shape[1:], dtype=np.float32)
+            out[...] = 0.0
             for n, slices in parts:
-                bp.shear(slices, self.chunks[n][0], y, self.geometry, out)
-            yield Ready(name, y, out[None])
+                bp.shear(slices, self.chunks[n][0], y, self.geometry, out[0])
+            yield Ready(name, y, out)
 
 
 class Ready(NamedTuple):
@@ -185,7 +186,7 @@ class Ready(NamedTuple):
     name: int
     first: int
     slices: Real
-    """(slice, z, x)"""
+    """(slice, z, x); may be overwritten once the next ones are asked for."""
 
 
 def backprojection(geometry: bp.SliceGeometry, radial: filters.RadialFilter) -> Backprojection:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tomoline.kernels.contrast import Histogram
 
 _LEAST_XY, _LEAST_Z = 40, 4
+# Differences below this part of the densities are nothing but rounding.
+_FLAT = 1e-4
 # Memory for one band of sections; long runs of each old section keep the disk fast.
 _BAND_BYTES = 64 << 20
 
@@ -266,6 +268,8 @@ def _scaling(params: TrimParams, histogram: Histogram, sections: int) -> _Scalin
         return _Scaling(factor=factor, offset=params.scale_to_mean_sd[0] - mean * factor)
     # findcontrast lets one pixel of each section saturate, dark and light.
     low, high = histogram.limits(sections, params.outlier_sd)
+    if high - low < _FLAT * max(abs(low), abs(high)):
+        high = low
     return _Scaling(low, high)
 
 
