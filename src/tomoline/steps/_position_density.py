@@ -21,6 +21,8 @@ Real = NDArray[np.float32]
 
 BOX_PX = 16
 """Side of a box in pixels of the coarse tomogram; two boxes are one chunk of slices."""
+# Width of the coarse tomogram unless told otherwise, and at most.
+_USUAL_PX, _MOST_PX = 320, 640
 _CLIP_SD, _LOOSE_CLIP_SD = 2.5, 6.0
 _RADIAL = filters.RadialFilter(cutoff_per_px=0.2, falloff_per_px=0.05)
 
@@ -159,9 +161,14 @@ class _Plan:
         return backproject.backproject(data, self.slices_of, 2 * BOX_PX)
 
 
-def default_binning(height: int, width: int) -> int:
-    """Return the binning that makes the coarse tomogram about 256 pixels wide."""
-    return max(1, math.ceil(max(height, width) / 320))
+def choose_binning(asked: int | None, height: int, width: int) -> int:
+    """Return the binning of the coarse tomogram.
+
+    >>> choose_binning(None, 2048, 2048), choose_binning(1, 2048, 1024), choose_binning(3, 512, 512)
+    (7, 4, 3)
+    """
+    size = max(height, width)
+    return max(asked or math.ceil(size / _USUAL_PX), math.ceil(size / _MOST_PX))
 
 
 def default_thickness_px(height: int, width: int) -> int:

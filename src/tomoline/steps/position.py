@@ -54,7 +54,8 @@ class PositionParams(StepParams):
         None,
         ge=1,
         le=64,
-        help="Binning of the coarse tomogram; by default so that it is up to 320 pixels wide.",
+        help="Binning of the coarse tomogram; by default so that it is up to 320 pixels wide, and "
+        "never so fine that it is wider than 640, which takes long and tells no more.",
         directive=_POSITIONING + "binByFactor",
     )
     search_thickness_px: int | None = parameter(
@@ -230,7 +231,7 @@ def _search(
     tilt = np.radians(angles.read(context.input("tilt_angles")))
     included = np.flatnonzero(views.included)
     height, width = _aligned_size(moves, views)
-    binning = params.binning or density.default_binning(height, width)
+    binning = density.choose_binning(params.binning, height, width)
     size = (height // binning, width // binning)
     if min(size) < 2 * density.BOX_PX or len(included) < 4:
         return None, binning
@@ -278,7 +279,7 @@ def _profile(section: Section | None) -> list[float] | None:
 def _memory_bytes(shape: Shape, params: PositionParams) -> int:
     from tomoline.steps import _position_density as density
 
-    binning = params.binning or density.default_binning(shape.height, shape.width)
+    binning = density.choose_binning(params.binning, shape.height, shape.width)
     side = max(shape.height, shape.width) // binning
     thickness = params.search_thickness_px or 960
     view = density.view_bytes((shape.height, shape.width), binning, (side, side))
