@@ -27,7 +27,7 @@ PEAK_PX = 0.03  # one pair, no noise, the same content
 CUT_PX = 0.2  # one pair, no noise, but each image shows a part that the other does not
 SERIES_PX = 0.25  # thin specimen, little noise, relative to the field's best common shift
 NOISY_PX = 1.0
-AXIS_DEG = 1.5
+AXIS_DEG = 0.5
 
 SIZE = 160
 AXIS_RAD = math.radians(70.0)
@@ -164,7 +164,6 @@ def test_wrong_axis_is_told_from_right(thin):
     images, tilt, _ = thin
     right = search_axis(images, tilt, given_rad=AXIS_RAD + math.pi)
     wrong = search_axis(images, tilt, given_rad=AXIS_RAD + math.pi / 2)
-    assert len(right.scores) < len(wrong.scores)
     for found in (right, wrong):
         assert math.degrees(axis_difference(found.axis_rad, AXIS_RAD)) < AXIS_DEG
 

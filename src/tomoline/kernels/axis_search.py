@@ -1,30 +1,32 @@
 """Searching the tilt axis over all directions, and checking a given one.
 
-Two facts of the images are put together. (1) Neighbouring views agree best when they are stretched
-perpendicular to the true axis; over the direction, that agreement is a smooth curve with one
-maximum, so a few directions place it roughly. (2) The common line (`tomoline.kernels.tilt_axis`)
-is sharp, but has side maxima.
+Three facts of the images are used, each for what it tells best. (1) Neighbouring views agree best
+when they are stretched perpendicular to the true axis; over the direction, that agreement is a
+smooth curve with one maximum, so a few directions place it roughly. (2) The common line
+(`tomoline.kernels.tilt_axis`) is sharper, but has side maxima; it helps where (1) is unclear, as
+for lone particles. (3) The motion of patches (`tomoline.kernels.axis_refine`) makes the result
+exact.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.kernels._image import Image, bin_mean, move
+from tomoline.kernels.axis_refine import refine_axis
 from tomoline.kernels.coarse import CoarseOptions, Correlator, align_neighbours, stretch
-from tomoline.kernels.tilt_axis import AxisResult, axis_difference, find_axis
+from tomoline.kernels.tilt_axis import AxisResult, axis_difference, find_axis, wrap_half_turn
 
 Floats = NDArray[np.float64]
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
 
 _SIZE_PX = 256
-_DIRECTIONS_RAD = np.radians(np.arange(-90.0, 90.0, 30.0))
+_DIRECTIONS_RAD = np.radians(np.arange(-67.5, 90.1, 22.5))
 _MAX_PAIRS = 16
 # Correlation gained by stretching along the best direction instead of the worst, relative.
 _CLEAR_GAIN = 0.05
@@ -58,42 +60,51 @@ def search_axis(
     included : (view,) bool, optional
         Views that take part.
     given_rad : float, optional
-        An angle to check: where it fits the stretching, only its surroundings are searched.
+        An angle to check: where it fits the stretching, the search starts from it.
     run : callable
         Applies a function to a sequence of items, in order.
 
     Returns
     -------
     AxisResult
-        Its curve covers all directions, or 12 degrees on both sides of a given angle that fits.
+        Its curve tells how well stretched neighbours agree, over all directions.
     """
     small, _ = reduced(images)
     keep = np.ones(len(small), bool) if included is None else included
-    rough, gain = _by_stretching(small, tilt_rad, keep, run)
-    fits = given_rad is not None and (
+    rough, gain, curve = _by_stretching(small, tilt_rad, keep, run)
+    if given_rad is not None and (
         gain < _CLEAR_GAIN or axis_difference(rough, given_rad) < _NEAR_RAD
-    )
-    start = given_rad if given_rad is not None and fits else rough
+    ):
+        start = given_rad
+    elif gain >= _CLEAR_GAIN:
+        start = rough
+    else:
+        start = _with_common_line(small, tilt_rad, keep, rough, gain, run)
+    axis = refine_axis(small, tilt_rad, start, included=keep, run=run)
+    if axis is None or axis_difference(axis, start) > _NEAR_RAD:
+        axis = wrap_half_turn(start)
+    return AxisResult(axis, _confidence(gain, rough, axis), _DIRECTIONS_RAD, curve)
+
+
+def _with_common_line(
+    images: Sequence[Image],
+    tilt_rad: Floats,
+    keep: NDArray[np.bool_],
+    rough_rad: float,
+    gain: float,
+    run: Run,
+) -> float:
+    """Return the direction that common line and stretching support together."""
     options = CoarseOptions(refinements=0)
-
-    def centres(axis: float) -> Floats:
-        aligned = align_neighbours(small, tilt_rad, axis, options, included=keep, run=run)
-        return aligned.centre_px
-
-    if fits:
-        near = start + np.radians(np.arange(-12.0, 12.1, 2.0))
-        found = find_axis(small, tilt_rad, centres(start), included=keep, angles_rad=near, run=run)
-        return replace(found, confidence=_confidence(gain, rough, found.axis_rad))
-    whole = find_axis(small, tilt_rad, centres(start), included=keep, run=run)
-    best = _together(whole, rough, gain)
+    aligned = align_neighbours(images, tilt_rad, rough_rad, options, included=keep, run=run)
+    # All directions in smaller images, the surroundings of the best in larger ones.
+    smallest, factor = reduced(images, _SIZE_PX // 2)
+    centres = aligned.centre_px / factor
+    whole = find_axis(smallest, tilt_rad, centres, included=keep, run=run)
+    best = _together(whole, rough_rad, gain)
     near = best + np.radians(np.arange(-6.0, 6.1, 2.0))
-    local = find_axis(small, tilt_rad, centres(best), included=keep, angles_rad=near, run=run)
-    return AxisResult(
-        local.axis_rad,
-        _confidence(gain, rough, local.axis_rad),
-        whole.angles_rad,
-        whole.scores,
-    )
+    local = find_axis(images, tilt_rad, aligned.centre_px, included=keep, angles_rad=near, run=run)
+    return local.axis_rad
 
 
 def _confidence(gain: float, rough_rad: float, found_rad: float) -> float:
@@ -114,11 +125,11 @@ def _together(whole: AxisResult, rough_rad: float, gain: float) -> float:
 
 def _by_stretching(
     images: Sequence[Image], tilt_rad: Floats, keep: NDArray[np.bool_], run: Run
-) -> tuple[float, float]:
-    """Return where stretched neighbours agree best, and the relative gain over the worst."""
+) -> tuple[float, float, Floats]:
+    """Return where stretched neighbours agree best, the relative gain, and their agreement."""
     pairs = _stretched_pairs(tilt_rad, keep)
     if not pairs:
-        return 0.0, 0.0
+        return 0.0, 0.0, np.zeros(len(_DIRECTIONS_RAD))
     correlator = Correlator(images[0].shape, CoarseOptions(limit_fraction=0.3))
 
     def heights(pair: tuple[int, int]) -> list[float]:
@@ -138,8 +149,8 @@ def _by_stretching(
     middle = max(float(curve.mean()), 1e-9)
     if curve.max() < unstretched:
         # A lone particle, or a series stretched already: directions of stretching say little.
-        return float(np.angle(wave) / 2), min(_CLEAR_GAIN / 2, 2.0 * abs(wave) / middle)
-    return float(np.angle(wave) / 2), 2.0 * abs(wave) / middle
+        return float(np.angle(wave) / 2), min(_CLEAR_GAIN / 2, 2.0 * abs(wave) / middle), curve
+    return float(np.angle(wave) / 2), 2.0 * abs(wave) / middle, curve
 
 
 def _stretched_pairs(tilt_rad: Floats, keep: NDArray[np.bool_]) -> list[tuple[int, int]]:

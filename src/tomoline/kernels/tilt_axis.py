@@ -83,19 +83,24 @@ def _profile(
     height, width = image.shape
     x0, y0 = (width - 1) / 2 + centre_x, (height - 1) / 2 + centre_y
     middle = (size - 1) / 2
+    # Within the ellipse a x^2 + 2 b x y + d y^2 < 1.
+    narrow, wide = 1.0 / (cos_tilt * radius) ** 2, 1.0 / radius**2
+    a, b = c * c * narrow + s * s * wide, c * s * (narrow - wide)
+    d = s * s * narrow + c * c * wide
     for row in range(height):
         y = row - y0
-        for column in range(width):
+        root = (b * y) ** 2 - a * (d * y * y - 1.0)
+        if root <= 0.0:
+            continue
+        half = math.sqrt(root) / a
+        first = max(0, math.ceil(x0 - b * y / a - half))
+        last = min(width - 1, math.floor(x0 - b * y / a + half))
+        for column in range(first, last + 1):
             x = column - x0
-            u, v = (c * x + s * y) / cos_tilt, -s * x + c * y
-            inside = 1.0 - (u * u + v * v) / (radius * radius)
-            if inside <= 0.0:
-                continue
+            inside = 1.0 - (a * x + 2 * b * y) * x - d * y * y
             weight = inside * inside
-            place = v + middle
-            low = math.floor(place)
-            if low < 0 or low >= size - 1:
-                continue
+            place = c * y - s * x + middle
+            low = int(place)
             part = place - low
             value = weight * image[row, column]
             sums[low] += value * (1.0 - part)

@@ -23,7 +23,7 @@ from tomoline.steps.acquisition import Acquisition
 _SIZE_PX = 320
 _UNSURE = 0.5
 # A given axis is called wrong when the images differ by more, and are this sure.
-_AXIS_TOLERANCE_DEG = 10.0
+_AXIS_TOLERANCE_DEG = 6.0
 _AXIS_SURE = 0.6
 
 
