@@ -332,7 +332,8 @@ def _memory_bytes(shape: Shape, params: ReconstructParams) -> int:
     largest = max(shape.height, shape.width)
     thickness = params.thickness_px or params.binned_thickness_px or largest // 2
     lanes = 4 * 32
-    volumes = (len(params.leave_iterations) + 1) if params.use_sirt else 1
+    # With an X-axis tilt, finished chunks wait for their neighbours.
+    volumes = 3 * ((len(params.leave_iterations) + 1) if params.use_sirt else 1)
     views = shape.views * (4 * largest + 2 * thickness)
     return lanes * (views + 8 * largest + volumes * thickness * largest)
 
