@@ -135,16 +135,17 @@ def level(image: Image, radius: int, clip: float = 3.0) -> Image:
     """
     # Some ten thousand values tell percentiles well enough.
     step = max(1, math.isqrt(image.size // 16384))
-    low, middle, high = np.percentile(image[::step, ::step], (0.5, 50.0, 99.5))
+    sample = image[::step, ::step].astype(np.float64)
+    low, middle, high = (float(value) for value in np.percentile(sample, (0.5, 50.0, 99.5)))
     valid = (~_flat(image, 2)).astype(np.float64)
     # Beads and spikes must not set the scale of their neighbourhood.
     values = (np.clip(image, low, high).astype(np.float64) - middle) * valid
     count = np.maximum(_box_sums(valid, radius), 1.0)
     mean = _box_sums(values, radius) / count
     variance = _box_sums(values * values, radius) / count - mean * mean
-    floor = (
-        0.1 * float(np.median(variance[::step, ::step])) + 1e-12 * max(1.0, abs(high - low)) ** 2
-    )
+    # Never 0, also where the image is one value nearly everywhere.
+    usual = float(np.median(variance[::step, ::step]))
+    floor = 0.1 * usual + 1e-12 * (high - low) ** 2 or 1.0
     scale = 1.0 / np.sqrt(np.maximum(variance, floor))
     levelled: Image = ((image - middle - mean) * scale * valid).astype(np.float32)
     return np.clip(levelled, -clip, clip, out=levelled)

@@ -30,6 +30,8 @@ _DIRECTIONS_RAD = np.radians(np.arange(-67.5, 90.1, 22.5))
 _MAX_PAIRS = 16
 # Correlation gained by stretching along the best direction instead of the worst, relative.
 _CLEAR_GAIN = 0.05
+# The best of nine correlations of noise is this sure.
+_CHANCE = 0.5
 # Both facts must point in the same direction to within this.
 _NEAR_RAD = math.radians(20.0)
 
@@ -132,23 +134,26 @@ def _by_stretching(
         return 0.0, 0.0, np.zeros(len(_DIRECTIONS_RAD))
     correlator = Correlator(images[0].shape, CoarseOptions(limit_fraction=0.3))
 
-    def heights(pair: tuple[int, int]) -> list[float]:
+    def heights(pair: tuple[int, int]) -> tuple[list[float], float]:
         low, high = pair
-        result = []
+        result, sure = [], 0.0
         for axis in (None, *_DIRECTIONS_RAD):
             matrix = stretch(float(tilt_rad[low]), float(tilt_rad[high]), axis)
             moved = move(images[high], matrix, np.zeros(2), images[high].shape)
             peak = correlator(images[low], moved)
             result.append(0.0 if peak is None else peak.height)
-        return result
+            sure = max(sure, 0.0 if peak is None else peak.confidence)
+        return result, sure
 
-    unstretched, *rest = np.mean(list(run(heights, pairs)), axis=0)
+    results = list(run(heights, pairs))
+    unstretched, *rest = np.mean([each for each, _ in results], axis=0)
     curve = np.array(rest)
     turn = np.exp(2j * _DIRECTIONS_RAD)
     wave = 2.0 * complex((curve * turn).mean())
     middle = max(float(curve.mean()), 1e-9)
-    if curve.max() < unstretched:
-        # A lone particle, or a series stretched already: directions of stretching say little.
+    chance = float(np.median([sure for _, sure in results])) < _CHANCE
+    if chance or curve.max() < unstretched:
+        # Noise, a lone particle, or a series stretched already: stretching says little.
         return float(np.angle(wave) / 2), min(_CLEAR_GAIN / 2, 2.0 * abs(wave) / middle), curve
     return float(np.angle(wave) / 2), 2.0 * abs(wave) / middle, curve
 

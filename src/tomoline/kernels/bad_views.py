@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,10 @@ _DARK_SD = 0.4
 # Counts may stand on an offset; then the deviation alone tells, and must be smaller still.
 _COLLAPSED_SD = 0.12
 _OFF_SCALE = 0.5
+# Where all views are cut off like this, it is how they were recorded.
+_ALL_OFF_SCALE = 0.25
+# Squares of larger values overflow in float32.
+_SAFE = 1e15
 _MAX_NOT_FINITE = 0.2
 # Neighbours on each side in tilt that a view is compared with.
 _NEIGHBOURS = 3
@@ -75,7 +80,7 @@ def view_statistics(image: NDArray[np.float32], step: int = 2) -> ViewStatistics
     """
     rows = image[:: max(1, step)]
     not_finite = 0.0
-    values = rows.reshape(-1)
+    values: NDArray[np.floating[Any]] = rows.reshape(-1)
     if not math.isfinite(float(values.sum(dtype=np.float64))):
         finite = np.isfinite(values)
         not_finite = 1.0 - float(finite.mean())
@@ -84,13 +89,15 @@ def view_statistics(image: NDArray[np.float32], step: int = 2) -> ViewStatistics
         return ViewStatistics(0.0, 0.0, 0.0, 0.0, not_finite, 0.0)
     mean, maximum = float(values.mean(dtype=np.float64)), float(values.max())
     minimum = float(values.min())
-    sd = math.sqrt(float(np.square(values - np.float32(mean)).mean(dtype=np.float64)))
-    at_maximum = float((values == np.float32(maximum)).mean()) if maximum > minimum else 1.0
+    if max(abs(minimum), abs(maximum)) > _SAFE:
+        values = values.astype(np.float64)
+    sd = math.sqrt(float(np.square(values - values.dtype.type(mean)).mean(dtype=np.float64)))
+    at_maximum = float((values == maximum).mean()) if maximum > minimum else 1.0
     fraction, ratio = _two_levels(values[::4], minimum)
     return ViewStatistics(mean, sd, minimum, maximum, not_finite, at_maximum, fraction, ratio)
 
 
-def _two_levels(values: NDArray[np.float32], minimum: float) -> tuple[float, float]:
+def _two_levels(values: NDArray[np.floating[Any]], minimum: float) -> tuple[float, float]:
     """Split the histogram where it dips most between two peaks; see `ViewStatistics`."""
     low, high = (float(value) for value in np.percentile(values, (0.5, 99.5)))
     if high <= low:
@@ -167,7 +174,11 @@ def judge_views(
         mean = float(np.median([statistics[other].mean for other in near]))
         sd = float(np.median([statistics[other].sd for other in near]))
         own = statistics[view]
-        if own.sd < _COLLAPSED_SD * sd:
+        cut_off = float(np.median([statistics[other].at_maximum for other in near]))
+        if own.at_maximum > _OFF_SCALE and cut_off < _ALL_OFF_SCALE:
+            share = f"{100 * own.at_maximum:.0f} % of its pixels are {own.maximum:.5g}"
+            reasons[view] = f"off scale ({share})"
+        elif own.sd < _COLLAPSED_SD * sd:
             reasons[view] = f"dark (deviation {own.sd:.3g}, its neighbours {sd:.3g})"
         elif 0 < mean and own.mean < _DARK_MEAN * mean and own.sd < _DARK_SD * sd:
             reasons[view] = f"dark (mean {own.mean:.3g}, its neighbours {mean:.3g})"
@@ -183,10 +194,8 @@ def _alone(own: ViewStatistics) -> str | None:
     """Say what is wrong with a view by itself."""
     if own.not_finite > _MAX_NOT_FINITE:
         return f"no numbers ({100 * own.not_finite:.0f} % of its pixels)"
-    if own.sd <= 1e-6 * max(abs(own.mean), abs(own.maximum), 1e-30):
+    if own.sd <= 1e-6 * max(abs(own.mean), abs(own.maximum)):
         return f"blank (all pixels are {own.mean:.3g})"
-    if own.at_maximum > _OFF_SCALE:
-        return f"off scale ({100 * own.at_maximum:.0f} % of its pixels are {own.maximum:.5g})"
     return None
 
 

@@ -42,6 +42,8 @@ _MAX_STRETCH = 1.6
 # of more views blurs specimens of some thickness.
 _AVERAGED = 3
 _REFINED = 0.06
+# Images of noise alone reach this confidence.
+_CHANCE = 0.3
 # A peak's shift is shared by others within this fraction of the width.
 _AGREEMENT = 0.02
 
@@ -260,6 +262,9 @@ class _Series:
             if self.confidence[high] < options.sure:
                 chain = chains[0] if high in chains[0] else chains[1]
                 self._vote(chain, chain.index(high))
+            if self.confidence[high] < _CHANCE:
+                # A peak of chance may lie anywhere; the neighbour's place is the better guess.
+                self.centre[high] = inverse @ self.centre[low]
 
     def _join_to_sum(self, chain: list[int]) -> None:
         total = self.images[chain[0]]

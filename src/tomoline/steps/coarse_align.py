@@ -22,6 +22,8 @@ from tomoline.steps.acquisition import Acquisition
 # faster but more exact: fine details move differently at different depths of the specimen.
 _SIZE_PX = 320
 _UNSURE = 0.5
+# More warnings of one kind become one.
+_ONE_BY_ONE = 4
 # A given axis is called wrong when the images differ by more, and are this sure.
 _AXIS_TOLERANCE_DEG = 6.0
 _AXIS_SURE = 0.6
@@ -304,14 +306,22 @@ def _report_unsure(
     confidence: NDArray[np.float64],
     height: NDArray[np.float64],
 ) -> None:
-    for view, sure, value in zip(views.views, confidence, height, strict=True):
-        if sure < _UNSURE:
-            context.warn(
-                errors.tilt.UNSURE_SHIFT.notice(
-                    f"view {view.number} at {view.tilt_deg:.1f} degrees",
-                    f"correlation {value:.3f}, confidence {sure:.2f} of 1.",
-                )
+    unsure = [index for index, sure in enumerate(confidence) if sure < _UNSURE]
+    if len(unsure) > _ONE_BY_ONE:
+        numbers = ", ".join(str(views.views[index].number) for index in unsure)
+        lowest = float(confidence[unsure].min())
+        context.warn(
+            errors.tilt.UNSURE_SHIFT.notice(f"views {numbers}", f"confidence down to {lowest:.2f}.")
+        )
+        return
+    for index in unsure:
+        view = views.views[index]
+        context.warn(
+            errors.tilt.UNSURE_SHIFT.notice(
+                f"view {view.number} at {view.tilt_deg:.1f} degrees",
+                f"correlation {height[index]:.3f}, confidence {confidence[index]:.2f} of 1.",
             )
+        )
 
 
 def _listed(values: NDArray[np.float64]) -> list[float | None]:

@@ -252,14 +252,21 @@ def _warn(
     statistics: Sequence[ViewStatistics],
     params: PreprocessParams,
 ) -> None:
-    for view, reason, measured in zip(views.views, judgement.reasons, statistics, strict=True):
+    broken = [
+        view.number
+        for view, reason, measured in zip(views.views, judgement.reasons, statistics, strict=True)
+        if reason is None and measured.not_finite > 0
+    ]
+    if broken:
+        most = max(measured.not_finite for measured in statistics if measured.not_finite < 1)
+        where = f"view{'s' if len(broken) > 1 else ''} {', '.join(map(str, broken))}"
+        part = f"up to {100 * most:.2g} % of the pixels."
+        context.warn(errors.tilt.NON_FINITE.notice(where, part))
+    for view, reason in zip(views.views, judgement.reasons, strict=True):
         where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
         if reason is not None:
             kept = None if params.exclude_bad_views else "It is kept, as was asked for."
             context.warn(errors.tilt.DARK_VIEW.notice(where, f"{reason}.", kept))
-        elif measured.not_finite > 0:
-            part = f"{100 * measured.not_finite:.2g} % of the pixels."
-            context.warn(errors.tilt.NON_FINITE.notice(where, part))
 
 
 def _values(
