@@ -51,6 +51,14 @@ def test_slab(x_deg: float, y_deg: float) -> None:
     assert found.high_px == pytest.approx(31, abs=LIMIT_PX)
 
 
+def test_errors_of_the_slopes_are_told() -> None:
+    sharp = find_section(_slab(0.03, -0.05, -22.0, 31.0, 0.3), BOX)
+    vague = find_section(_slab(0.03, -0.05, -22.0, 31.0, 3.0)[:4, :, :4], BOX)
+    assert sharp is not None
+    assert max(sharp.slope_x_sd, sharp.slope_y_sd) < 0.01
+    assert vague is None or max(vague.slope_x_sd, vague.slope_y_sd) > 0.01
+
+
 def test_known_slopes_are_kept() -> None:
     found = find_section(_slab(0.05, 0.0, -20.0, 20.0, 0.5), BOX, slopes=(0.05, 0.0))
     assert found is not None

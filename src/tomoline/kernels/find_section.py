@@ -27,6 +27,7 @@ _EDGE = 0.25
 # Noise alone reaches 7 in one tomogram of fifty; specimens have 10 and more.
 _LEAST_CONTRAST = 8.0
 _STEPS = 9
+_PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Section:
     ----------
     slope_x, slope_y : float
         Of the middle plane, ``z = slope_x x + slope_y y + c``.
+    slope_x_sd, slope_y_sd : float
+        Their standard errors, by leaving out a quarter of the boxes at a time; 0 where they were
+        given.
     low_px, high_px : float
         Limits of c: where the specimen begins and ends above the centre.
     contrast : float
@@ -47,6 +51,8 @@ class Section:
 
     slope_x: float
     slope_y: float
+    slope_x_sd: float
+    slope_y_sd: float
     low_px: float
     high_px: float
     contrast: float
@@ -154,13 +160,27 @@ def find_section(
     clipped = np.clip(energy, -limit, limit)
     x = (np.arange(columns) - (columns - 1) / 2) * box_px
     y = (np.arange(rows) - (rows - 1) / 2) * box_px if rows_px is None else rows_px
+    sd = (0.0, 0.0)
     if slopes is None:
         # Every column counts about alike for the slopes, strong structure or weak.
         size = np.sqrt((energy**2).sum(axis=1, keepdims=True))
         alike = energy / (size + 0.2 * float(np.median(size)) + 1e-30)
-        slopes = _best_slopes(alike, x, y, math.tan(math.radians(most_slope_deg)))
+        most = math.tan(math.radians(most_slope_deg))
+        slopes = _best_slopes(alike, x, y, most)
+        sd = _slope_errors(alike, x, y, most)
     profile = _smooth(_profile(clipped, x, y, *slopes), smooth_px)
-    return _limits(profile, slopes)
+    return _limits(profile, slopes, sd)
+
+
+def _slope_errors(energy: Floats, x: Floats, y: Floats, most: float) -> tuple[float, float]:
+    """Return standard errors of the slopes, by the jackknife."""
+    part = np.add.outer(np.arange(len(y)), np.arange(len(x))) % _PARTS
+    found = [
+        _best_slopes(np.where((part == left_out)[:, None], 0.0, energy), x, y, most)
+        for left_out in range(_PARTS)
+    ]
+    a, b = np.std(found, axis=0) * math.sqrt(_PARTS - 1)
+    return float(a), float(b)
 
 
 def _best_slopes(energy: Floats, x: Floats, y: Floats, most: float) -> tuple[float, float]:
@@ -191,7 +211,9 @@ def _smooth(profile: Floats, sigma: float) -> Floats:
     return np.convolve(padded, kernel / kernel.sum(), "valid")
 
 
-def _limits(profile: Floats, slopes: tuple[float, float]) -> Section | None:
+def _limits(
+    profile: Floats, slopes: tuple[float, float], sd: tuple[float, float]
+) -> Section | None:
     """Find where the profile rises from what is outside to what is inside."""
     height = len(profile)
     rim = max(height // 8, 2)
@@ -211,6 +233,8 @@ def _limits(profile: Floats, slopes: tuple[float, float]) -> Section | None:
     return Section(
         slope_x=slopes[0],
         slope_y=slopes[1],
+        slope_x_sd=sd[0],
+        slope_y_sd=sd[1],
         low_px=_crossing(profile, threshold, low, -1) - centre,
         high_px=_crossing(profile, threshold, high, 1) - centre,
         contrast=contrast,

@@ -24,10 +24,14 @@ if TYPE_CHECKING:
     from tomoline.kernels.surfaces import Surfaces
 
 _POSITIONING = "runtime.Positioning.any."
-# Points that tell the slopes worse than this leave them to the density.
+# Points that tell the slopes worse than this leave them to the density; if that tells them worse
+# than this as well, they are taken to be 0.
 _LEVEL_SD_DEG = 1.0
+_DENSITY_SD_DEG = 1.7
 _LARGEST_DEG = 20.0
 _LEAST_POINTS = 5
+# Half tomograms of fewer views agree in their streaks as much as in the specimen.
+_LEAST_VIEWS = 9
 _LEAST_THICKNESS_PX = 20
 _TRIES = 2
 
@@ -138,6 +142,7 @@ def run(params: PositionParams, context: StepContext) -> Values:
         "angles_source": place.angles_source,
         "coarse_binning": binning if section else None,
         "section_contrast": round(section.contrast, 2) if section else None,
+        "section_slope_sd_deg": _slope_sd_deg(section),
         "section_low_px": round(section.low_px * binning, 1) if section else None,
         "section_high_px": round(section.high_px * binning, 1) if section else None,
         "section_profile": _profile(section),
@@ -159,7 +164,7 @@ def choose(
     angles_source = "none"
     if planes is not None:
         x_tilt, angles_source = planes.x_axis_tilt_deg, "points"
-    elif section is not None:
+    elif section is not None and (section.slope_x_sd or section.slope_y_sd):
         a, b = section.slope_x, section.slope_y
         offset = -math.degrees(math.atan(a))
         x_tilt = math.degrees(math.asin(b / math.sqrt(1 + a * a + b * b)))
@@ -233,7 +238,7 @@ def _search(
     height, width = _aligned_size(moves, views)
     binning = density.choose_binning(params.binning, height, width)
     size = (height // binning, width // binning)
-    if min(size) < 2 * density.BOX_PX or len(included) < 4:
+    if min(size) < 2 * density.BOX_PX or len(included) < _LEAST_VIEWS:
         return None, binning
     thickness = params.search_thickness_px or density.default_thickness_px(height, width)
     section = None
@@ -249,10 +254,17 @@ def _search(
         )
         boxes, rows_px = density.energy(stack, plan, context, params.whole_tomogram)
         section = find_section(boxes, float(density.BOX_PX), rows_px, slopes=slopes)
+        if section is not None and not _sure(section):
+            section = find_section(boxes, float(density.BOX_PX), rows_px, slopes=(0.0, 0.0))
         if section is None or params.search_thickness_px or not _cut(section, plan.thickness):
             break
         thickness = round(1.6 * thickness)
     return section, binning
+
+
+def _sure(section: Section) -> bool:
+    """Whether the density tells the slopes well enough."""
+    return max(section.slope_x_sd, section.slope_y_sd) < math.tan(math.radians(_DENSITY_SD_DEG))
 
 
 def _cut(section: Section, thickness: int) -> bool:
@@ -267,6 +279,13 @@ def _aligned_size(moves: NDArray[np.float64], views: Acquisition) -> tuple[int, 
     swapped = axis > 45
     size = (views.height_px, views.width_px)
     return (size[1], size[0]) if swapped else size
+
+
+def _slope_sd_deg(section: Section | None) -> float | None:
+    """Return the greater error of the slopes that the density told."""
+    if section is None or not (section.slope_x_sd or section.slope_y_sd):
+        return None
+    return round(math.degrees(math.atan(max(section.slope_x_sd, section.slope_y_sd))), 3)
 
 
 def _profile(section: Section | None) -> list[float] | None:
