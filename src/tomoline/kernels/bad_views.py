@@ -22,6 +22,7 @@ _DARK_MEAN = 0.25
 _DARK_SD = 0.4
 # Counts may stand on an offset; then the deviation alone tells, and must be smaller still.
 _COLLAPSED_SD = 0.12
+_ENOUGH = 250_000
 _OFF_SCALE = 0.5
 # Where all views are cut off like this, it is how they were recorded.
 _ALL_OFF_SCALE = 0.25
@@ -64,21 +65,22 @@ class ViewStatistics:
     dark_ratio: float = 1.0
 
 
-def view_statistics(image: NDArray[np.float32], step: int = 2) -> ViewStatistics:
+def view_statistics(image: NDArray[np.float32], step: int | None = None) -> ViewStatistics:
     """Measure a view on every `step`-th row.
 
     Parameters
     ----------
     image : (y, x) float32
         May hold nan and infinite pixels.
-    step : int
+    step : int, optional
+        By default so that some 250 000 pixels are looked at.
 
     Examples
     --------
     >>> view_statistics(np.array([[1, 2], [3, 6]], np.float32), step=1).mean
     3.0
     """
-    rows = image[:: max(1, step)]
+    rows = image[:: step or max(1, image.size // _ENOUGH)]
     not_finite = 0.0
     values: NDArray[np.floating[Any]] = rows.reshape(-1)
     if not math.isfinite(float(values.sum(dtype=np.float64))):
@@ -93,7 +95,7 @@ def view_statistics(image: NDArray[np.float32], step: int = 2) -> ViewStatistics
         values = values.astype(np.float64)
     sd = math.sqrt(float(np.square(values - values.dtype.type(mean)).mean(dtype=np.float64)))
     at_maximum = float((values == maximum).mean()) if maximum > minimum else 1.0
-    fraction, ratio = _two_levels(values[::4], minimum)
+    fraction, ratio = _two_levels(values[::2], minimum)
     return ViewStatistics(mean, sd, minimum, maximum, not_finite, at_maximum, fraction, ratio)
 
 

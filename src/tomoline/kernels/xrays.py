@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tomoline.kernels import _xrays
+from tomoline.kernels import _xray_fill, _xrays
 
 Image = NDArray[np.float32]
 _LISTED = 200
@@ -176,5 +176,5 @@ def replace_not_finite(image: Image, reach_px: int = 4) -> int:
         return 0
     finite = image[~wrong]
     middle = np.float32(finite.mean(dtype=np.float64)) if finite.size else np.float32(0)
-    _xrays.fill_not_finite(image, wrong, reach_px, middle)
+    _xray_fill.fill_not_finite(image, wrong, reach_px, middle)
     return count

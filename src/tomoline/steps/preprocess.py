@@ -157,7 +157,8 @@ def run(params: PreprocessParams, context: StepContext) -> Values:
         if not params.remove_excluded_views:
             judgement = judge(statistics)
             kept = _with_exclusions(views, judgement, params)
-    _warn(context, views, judgement, statistics, params)
+    _warn_of_views(context, views, judgement, params)
+    _warn_of_numbers(context, kept, written, reports)
     with context.writing("views") as path:
         kept.write(path)
     return _values(views, kept, written, reports, statistics, judgement)
@@ -245,23 +246,25 @@ def _with_exclusions(
     return views.model_copy(update={"views": tuple(changed)})
 
 
-def _warn(
-    context: StepContext,
-    views: Acquisition,
-    judgement: Judgement,
-    statistics: Sequence[ViewStatistics],
-    params: PreprocessParams,
+def _warn_of_numbers(
+    context: StepContext, kept: Acquisition, written: Sequence[int], reports: Sequence[XrayReport]
 ) -> None:
-    broken = [
-        view.number
-        for view, reason, measured in zip(views.views, judgement.reasons, statistics, strict=True)
-        if reason is None and measured.not_finite > 0
-    ]
-    if broken:
-        most = max(measured.not_finite for measured in statistics if measured.not_finite < 1)
-        where = f"view{'s' if len(broken) > 1 else ''} {', '.join(map(str, broken))}"
-        part = f"up to {100 * most:.2g} % of the pixels."
+    """Tell which views that take part held nan or infinite pixels."""
+    excluded = {view.number for view in kept.views if view.excluded is not None}
+    counts = {
+        view + 1: report.not_finite
+        for view, report in zip(written, reports, strict=True)
+        if report.not_finite and view + 1 not in excluded
+    }
+    if counts:
+        where = f"view{'s' if len(counts) > 1 else ''} {', '.join(map(str, counts))}"
+        part = f"{max(counts.values())} pixels" + (" at most." if len(counts) > 1 else ".")
         context.warn(errors.tilt.NON_FINITE.notice(where, part))
+
+
+def _warn_of_views(
+    context: StepContext, views: Acquisition, judgement: Judgement, params: PreprocessParams
+) -> None:
     for view, reason in zip(views.views, judgement.reasons, strict=True):
         where = f"view {view.number} at {view.tilt_deg:.1f} degrees"
         if reason is not None:
