@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tomoline import geometry
-from tomoline.kernels._image import level
+from tomoline.kernels._image import level, move
 from tomoline.kernels.axis_search import search_axis
 from tomoline.kernels.coarse import (
     CoarseOptions,
@@ -28,6 +28,7 @@ CUT_PX = 0.2  # one pair, no noise, but each image shows a part that the other d
 SERIES_PX = 0.25  # thin specimen, little noise, relative to the field's best common shift
 NOISY_PX = 1.0
 AXIS_DEG = 0.5
+SCALE = 0.003
 
 SIZE = 160
 AXIS_RAD = math.radians(70.0)
@@ -166,6 +167,21 @@ def test_wrong_axis_is_told_from_right(thin):
     wrong = search_axis(images, tilt, given_rad=AXIS_RAD + math.pi / 2)
     for found in (right, wrong):
         assert math.degrees(axis_difference(found.axis_rad, AXIS_RAD)) < AXIS_DEG
+
+
+def test_change_of_size_is_found_where_it_is_looked_for():
+    images, tilt, centres = series(drift=3.0)
+    changed = []
+    for view, image in enumerate(images):
+        # As if the second half had been recorded at 1.02 times the magnification.
+        matrix = np.eye(2) * (1.02 if tilt[view] < -0.01 else 1.0)
+        changed.append(level(move(image, matrix, np.zeros(2), image.shape), 16))
+    true = np.where(tilt[:, None] < -0.01, 1.02, 1.0) * centres
+    options = CoarseOptions(scale_views=(9, 11))
+    aligned = align_neighbours(changed, tilt, AXIS_RAD, options)
+    assert aligned.scale[:10] == pytest.approx(1.02, abs=SCALE)
+    assert aligned.scale[10:] == pytest.approx(1.0, abs=SCALE)
+    assert misfit(aligned.centre_px, true, tilt) < NOISY_PX
 
 
 def test_centre_field_moves_views_least():

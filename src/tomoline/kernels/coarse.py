@@ -60,8 +60,8 @@ class CoarseOptions:
     """Pass over a peak at zero shift from fixed-pattern noise."""
     cumulative: bool = False
     """Correlate with the sum of the aligned views so far instead of with the neighbour."""
-    search_scale: bool = False
-    """Also find each view's change of size to its neighbour."""
+    scale_views: tuple[int, ...] = ()
+    """Views at which to find a change of size too, which the views beyond them share."""
     refinements: int = 1
     """Rounds in which every view is aligned to the mean of the three before it; one halves the
     error on simulated series, more change little."""
@@ -217,14 +217,16 @@ class _Series:
         self.height = np.full(count, np.nan)
 
     def between(self, low: int, high: int) -> Floats:
-        """Return the matrix that makes view `high` look like view `low`."""
-        return stretch(float(self.tilt[low]), float(self.tilt[high]), self.axis)
+        """Return the matrix that makes view `high` look like view `low`, sizes included."""
+        matrix = stretch(float(self.tilt[low]), float(self.tilt[high]), self.axis)
+        scaled: Floats = matrix * (self.scale[low] / self.scale[high])
+        return scaled
 
     def pair(self, pair: tuple[int, int]) -> tuple[Peak | None, float]:
         """Correlate view `high` with its neighbour `low`; return peak and change of size."""
         low, high = pair
-        matrix = self.between(low, high)
-        if not self.correlator.options.search_scale:
+        matrix = stretch(float(self.tilt[low]), float(self.tilt[high]), self.axis)
+        if high not in self.correlator.options.scale_views:
             return self._scaled(low, high, matrix, 1.0), 1.0
         best, best_scale = self._scaled(low, high, matrix, 1.0), 1.0
         step = 0.02
@@ -253,7 +255,7 @@ class _Series:
             return
         for (low, high), (peak, scale) in zip(pairs, run(self.pair, pairs), strict=True):
             self.scale[high] = self.scale[low] * scale
-            inverse = np.linalg.inv(self.between(low, high) / scale)
+            inverse = np.linalg.inv(self.between(low, high))
             self.confidence[high] = 0.0 if peak is None else peak.confidence
             self.height[high] = 0.0 if peak is None else peak.height
             # The peak moves the stretched view onto its neighbour: M s_high + shift = s_low.

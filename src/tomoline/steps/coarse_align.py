@@ -85,7 +85,8 @@ class CoarseAlignParams(StepParams):
     )
     search_mag_changes: bool = parameter(
         False,
-        help="Also find changes of size between neighbouring views.",
+        help="Also find a change of size between neighbours that were recorded long after each "
+        "other, or, where the order is not known, on both sides of the lowest tilt.",
         directive="comparam.xcorr.tiltxcorr.SearchMagChanges",
         when="For bidirectional series whose halves differ in size.",
     )
@@ -128,7 +129,7 @@ def run(params: CoarseAlignParams, context: StepContext) -> Values:
         limit_fraction=params.max_shift_percent / 100,
         exclude_central=params.exclude_central_peak,
         cumulative=params.cumulative_correlation,
-        search_scale=params.search_mag_changes,
+        scale_views=_size_changes(views) if params.search_mag_changes else (),
     )
     aligned = align_neighbours(
         images, tilt_rad, axis.used_rad, options, included=included, run=spread
@@ -278,6 +279,25 @@ def _complaint(given_deg: float, found_deg: float) -> str:
     if apart(90 - given_deg, found_deg) <= _AXIS_TOLERANCE_DEG:
         return f"{told}: it seems to be counted from the horizontal, clockwise."
     return f"{told} (or 180 degrees more)."
+
+
+def _size_changes(views: Acquisition) -> tuple[int, ...]:
+    """Return the views at which the size may change, seen from the lowest tilt outwards."""
+    tilt = views.tilt_deg
+    order = [int(view) for view in np.argsort(tilt, kind="stable") if views.included[view]]
+    start = min(range(len(order)), key=lambda place: abs(tilt[order[place]]))
+    found = []
+    for chain in (order[start:], order[start::-1]):
+        recorded = [views.views[view].order for view in chain]
+        for place in range(1, len(chain)):
+            now, before = recorded[place], recorded[place - 1]
+            if now is None or before is None:
+                late = place == 1
+            else:
+                late = abs(now - before) > max(3, len(order) // 4)
+            if late:
+                found.append(chain[place])
+    return tuple(found)
 
 
 def _to_prealigned(
