@@ -332,3 +332,22 @@ def test_pixels_that_are_no_numbers(data_set):
     run(PREALIGN, data_set)
     run(RECONSTRUCT, data_set, thickness_px=20)
     assert np.isfinite(open_map(data_set.path("full_tomogram"))).all()
+
+
+def test_results_of_an_earlier_run_do_not_stay(data_set):
+    run(ALIGNED_STACK, data_set)
+    run(
+        RECONSTRUCT,
+        data_set,
+        thickness_px=20,
+        use_sirt=True,
+        leave_iterations=(1, 2, 3),
+        back_projection_also=True,
+    )
+    run(TRIM, data_set, tomogram="both")
+    names = {path.name for path in data_set.folder.glob("*srec*")}
+    assert names == {"blob.srec01", "blob.srec02"}
+    run(RECONSTRUCT, data_set, thickness_px=20)
+    run(TRIM, data_set)
+    assert not list(data_set.folder.glob("*srec*"))
+    assert not (data_set.folder / "blob_sirt_trim_rec.mrc").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +25,15 @@ from tomoline.steps.acquisition import Acquisition
 
 if TYPE_CHECKING:
     from tomoline.kernels.backproject import SliceGeometry
-    from tomoline.steps._slices import Method, RowSource
+    from tomoline.steps._slices import Backprojection, Method, RowSource
 
 # Rows of a view that differ by less than this between top and bottom need no X tilt of their own.
 _X_TILT_SPREAD_PX = 0.5
-_INT16 = 32767
+# Slices that decide the scaling to integers, by their place along the axis, and how many times
+# larger than in them a density may be elsewhere.
+_PREVIEWS = (0.25, 0.5, 0.75)
+_HEADROOM = 3.0
+INT16_LIMIT = 32767
 
 
 @dataclass(frozen=True)
@@ -51,13 +56,22 @@ class _Scaling:
     multiply: float = 1.0
     mode: int = 2
 
-    def apply(self, slices: NDArray[np.float32]) -> int:
-        """Scale slices in place; return how many values do not fit the file's mode."""
+    def write(self, writer: MrcWriter, first: int, slices: NDArray[np.float32]) -> int:
+        """Scale and write slices; return how many values do not fit the file's mode."""
         if self.mode == 2:
+            writer.write(first, slices)
             return 0
-        slices += np.float32(self.add)
-        slices *= np.float32(self.multiply)
-        return int(np.count_nonzero(np.abs(slices) > _INT16))
+        from tomoline.kernels.integers import to_int16
+
+        made = to_int16(slices, self.add, self.multiply)
+        count = slices.shape[1] * slices.shape[2]
+        statistics = [
+            Statistics(count, *(float(part[n]) for part in parts))
+            for parts in [(made.minimum, made.maximum, made.mean, made.variance_sum)]
+            for n in range(len(slices))
+        ]
+        writer.write(first, made.values, statistics)
+        return made.clipped
 
 
 def run(params: ReconstructParams, context: StepContext) -> Values:
@@ -90,7 +104,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
                 params.hamming_start_per_px,
             )
             method = _slices.backprojection(shape, radial)
-            scaling = _tilt_scaling(params, plan, method.padded)
+            scaling = _scaling(params, plan, method, source)
             with contextlib.ExitStack() as stack:
                 path = stack.enter_context(context.writing("full_tomogram"))
                 writer = stack.enter_context(_writer(path, plan, reader.height, scaling.mode))
@@ -101,6 +115,8 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
             values["voxel_updates"] = updates
             values["voxel_updates_per_thread_second"] = round(updates / max(seconds, 1e-9))
             values["clipped_voxels"] = clipped
+            values["density_offset"] = scaling.add
+            values["density_factor"] = scaling.multiply
             if clipped:
                 context.warn(
                     errors.tilt.SCALE_CLIPS.notice(
@@ -108,9 +124,16 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
                     )
                 )
             values.update(_statistics(writer, ""))
+        _remove_iterations(context)
         if params.use_sirt:
             values.update(_run_sirt(params, plan, source, context))
     return values
+
+
+def _remove_iterations(context: StepContext) -> None:
+    """Take away the iterations that an earlier run left, which may not be those of this one."""
+    for old in context.folder.glob(f"{glob.escape(context.root)}.srec[0-9][0-9]*"):
+        old.unlink(missing_ok=True)
 
 
 def _or(given: float | None, found: float) -> float:
@@ -185,15 +208,33 @@ def _x_tilts(
     return common + float(own.mean()), own - own.mean()
 
 
-def _tilt_scaling(params: ReconstructParams, plan: _Plan, padded: int) -> _Scaling:
-    """Return the scaling of SCALE: tilt's ramp counts steps of the spectrum, not cycles."""
-    if params.scale is None:
+def _scaling(
+    params: ReconstructParams, plan: _Plan, method: Backprojection, source: RowSource
+) -> _Scaling:
+    """Return the scaling of SCALE, or one that a few slices suggest."""
+    if params.output == "float32" and params.scale is None:
         return _Scaling()
+    if params.scale is None:
+        return _Scaling(0.0, _factor(method, source), mode=1)
     from tomoline.kernels.filters import angular_widths
 
-    gain = padded / float(angular_widths(plan.geometry.tilt_rad).sum())
+    # tilt's ramp counts steps of the spectrum, not cycles.
+    gain = method.padded / float(angular_widths(plan.geometry.tilt_rad).sum())
     add, multiply = params.scale
     return _Scaling(add / gain, multiply * gain, mode=1)
+
+
+def _factor(method: Backprojection, source: RowSource) -> float:
+    """Return the factor that lets the largest density of a few slices use a third of the range."""
+    from tomoline.kernels.backproject import LANES
+
+    height = source.reader.height
+    largest = 0.0
+    for share in _PREVIEWS:
+        first = int(np.clip(share * height - LANES / 2, 0, max(height - LANES, 0)))
+        made = method.slices(*source.rows(first, min(first + LANES, height)))[0]
+        largest = max(largest, float(made.max()), -float(made.min()))
+    return INT16_LIMIT / (_HEADROOM * largest) if largest > 0 else 1.0
 
 
 def _writer(path: Path, plan: _Plan, height: int, mode: int) -> MrcWriter:
@@ -244,8 +285,7 @@ def _fill(
         del rows
         clipped = 0
         for ready in shearer.bring(chunk, made):
-            clipped += scaling.apply(ready.slices)
-            writers[ready.name].write(ready.first, ready.slices)
+            clipped += scaling.write(writers[ready.name], ready.first, ready.slices)
         return seconds, clipped
 
     # Chunks that wait for their neighbours count as well.

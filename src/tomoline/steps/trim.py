@@ -133,8 +133,9 @@ def run(params: TrimParams, context: StepContext) -> Values:
     chosen = made[-1] if params.tomogram == "sirt" else made[0]
     with context.writing("tomogram") as path:
         values = _trim(params, context, context.input(chosen), path)
+    extra = context.folder / f"{context.root}_sirt_trim_rec.mrc"
+    extra.unlink(missing_ok=True)
     if params.tomogram == "both" and len(made) == 2:
-        extra = context.folder / f"{context.root}_sirt_trim_rec.mrc"
         values["sirt"] = _trim(params, context, context.input(made[1]), extra)
     return {"trimmed": chosen, **values}
 
