@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tomoline.engine.threads import ThreadsEngine
 from tomoline.files import transforms
-from tomoline.kernels.coarse import projection
+from tomoline.kernels.correlator import projection
 from tomoline.simulate.tilt import simulate_tilt
 from tomoline.simulate.truth import Truth
 from tomoline.steps import Step

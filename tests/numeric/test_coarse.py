@@ -12,7 +12,6 @@ from tomoline.kernels.coarse import (
     CoarseOptions,
     align_neighbours,
     centre_field,
-    projection,
 )
 from tomoline.kernels.correlate import (
     BandPass,
@@ -21,6 +20,7 @@ from tomoline.kernels.correlate import (
     padded_shape,
     spectrum_of,
 )
+from tomoline.kernels.correlator import projection
 from tomoline.kernels.tilt_axis import axis_difference
 
 PEAK_PX = 0.03  # one pair, no noise, the same content

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from tomoline.kernels._image import Image, bin_mean, move
 from tomoline.kernels.axis_refine import refine_axis
-from tomoline.kernels.coarse import CoarseOptions, Correlator, align_neighbours, stretch
+from tomoline.kernels.coarse import CoarseOptions, align_neighbours
+from tomoline.kernels.correlator import Correlator, stretch
 from tomoline.kernels.tilt_axis import AxisResult, axis_difference, find_axis, wrap_half_turn
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.kernels._image import Image, move, taper
-from tomoline.kernels.coarse import projection, stretch
 from tomoline.kernels.correlate import (
     BandPass,
     Peak,
@@ -29,6 +28,7 @@ from tomoline.kernels.correlate import (
     padded_shape,
     spectrum_of,
 )
+from tomoline.kernels.correlator import projection, stretch
 
 Floats = NDArray[np.float64]
 Inside = Callable[[Floats], NDArray[np.bool_]]
