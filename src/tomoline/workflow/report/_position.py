@@ -94,7 +94,7 @@ def _sketch(source: Source) -> list[str]:
             Series(
                 points[surface == number, axis].tolist(),
                 points[surface == number, 2].tolist(),
-                f"surface {number}" if number else "",
+                f"surface {number}" if number else "off the surfaces" * bool(surface.any()),
                 (ORANGE, GREEN, PURPLE)[min(int(number), 2)],
                 "points",
             )
