@@ -164,15 +164,22 @@ def test_threads_change_nothing(data_set, x_tilt_deg):
 @pytest.mark.parametrize("x_tilt_deg", [0.0, 4.0, -30.0])
 def test_slice_by_slice_as_in_one_piece(data_set, x_tilt_deg):
     run(ALIGNED_STACK, data_set)
-    run(RECONSTRUCT, data_set, threads=2, thickness_px=50, x_axis_tilt_deg=x_tilt_deg)
+    wanted = {"thickness_px": 50, "x_axis_tilt_deg": x_tilt_deg}
+    run(RECONSTRUCT, data_set, threads=2, output="float32", **wanted)
     used = np.delete(np.arange(31), 7)
     stack = np.asarray(open_map(data_set.path("aligned_stack")))[used]
     whole = backproject_volume(
         stack, np.radians(TILT_DEG[used]), 50, x_tilt_rad=math.radians(x_tilt_deg)
     )
-    volume = open_map(data_set.path("full_tomogram"))
+    volume = np.array(open_map(data_set.path("full_tomogram")))
     inner = slice(20, -20) if x_tilt_deg else slice(None)
     np.testing.assert_allclose(volume[inner], whole[inner], atol=1e-3 * np.abs(whole).max())
+    values, _ = run(RECONSTRUCT, data_set, threads=1, **wanted)
+    integers = np.asarray(open_map(data_set.path("full_tomogram")))
+    assert integers.dtype == np.int16
+    assert values["clipped_voxels"] == 0
+    half_a_step = 0.51 / values["density_factor"]
+    np.testing.assert_allclose(integers / values["density_factor"], volume, atol=half_a_step)
 
 
 @pytest.mark.parametrize("reorient", ["rotate", "flip", "none"])

@@ -251,9 +251,10 @@ def shear_reach(geometry: SliceGeometry) -> int:
     return math.ceil(abs(math.tan(geometry.x_tilt_rad)) * half) + 1
 
 
-def rows_at(rows: Real, position: Floats) -> Real:
+def rows_at(rows: Real, position: Floats, out: Real | None = None) -> Real:
     """Interpolate rows (row, x) at fractional row indices, cubic; 0 beyond the first and last."""
-    out = np.empty((len(position), rows.shape[1]), dtype=np.float32)
+    if out is None:
+        out = np.empty((len(position), rows.shape[1]), dtype=np.float32)
     _backproject_numba.interpolate_rows(rows, position, out)
     return out
 

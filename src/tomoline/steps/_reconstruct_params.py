@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tomoline.params import StepParams, parameter
 
 
 class ReconstructParams(StepParams):
     """Reconstruct the tomogram from the aligned stack, slice by slice.
 
-    Values are densities per voxel: the stack's own units per pixel, dark where the views are dark.
+    Densities are those of a voxel: the stack's own units per pixel, dark where the views are dark.
+    Stored as integers they are multiplied by the value `density_factor`.
     """
 
     thickness_px: int | None = parameter(
@@ -61,10 +64,18 @@ class ReconstructParams(StepParams):
     )
     scale: tuple[float, float] | None = parameter(
         None,
-        help="Add and multiply, in tilt's units, and store 16-bit integers; none stores "
-        "floating-point numbers, which need no scaling.",
+        help="Add and multiply, in tilt's units, before 16-bit integers are stored; none lets "
+        "the densities of a few slices decide.",
         directive="comparam.tilt.tilt.SCALE",
         directive_empty=None,
+    )
+    output: Literal["int16", "float32"] = parameter(
+        "int16",
+        help="Numbers to store in the whole tomogram: 16-bit integers, as tilt, half the size; or "
+        "the densities themselves.",
+        directive="comparam.tilt.tilt.MODE",
+        directive_values={"1": "int16", "2": "float32"},
+        when="float32 for measurements, together with trim.output=float32.",
     )
     sirt_like_iterations: int = parameter(
         0,

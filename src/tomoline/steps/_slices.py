@@ -112,9 +112,12 @@ class RowSource:
             high = int(np.clip(math.floor(places[-1]) + 3, low + 1, height))
             whole = self.reader.read(low, high)
             # Rows beyond the stack get the mean: nothing is known of them.
-            rows = np.stack([bp.rows_at(view, places - low) for view in whole])
+            rows = np.empty((len(whole), last - first, whole.shape[2]), dtype=np.float32)
+            for view, into in zip(whole, rows, strict=True):
+                bp.rows_at(view, places - low, into)
             outside = (places < -0.5) | (places > height - 0.5)
-            rows[:, outside] = whole.mean(axis=(1, 2), keepdims=True)
+            if outside.any():
+                rows[:, outside] = whole.mean(axis=(1, 2), keepdims=True)
         if not np.isfinite(rows.sum()):
             np.nan_to_num(rows, copy=False, nan=float(np.nanmean(rows)), posinf=0, neginf=0)
         if self.log_base is not None:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tomoline import errors
 from tomoline.files import angles
 from tomoline.files.atomic import temporary_path
-from tomoline.files.mrc import MrcWriter
+from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._reconstruct_params import ReconstructParams
 from tomoline.steps._rows import RowReader

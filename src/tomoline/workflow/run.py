@@ -15,6 +15,7 @@ from tomoline.params import StepParams
 from tomoline.recipes import Recipe
 from tomoline.steps import Engine, Step
 from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow._allocator import keep_freed_memory
 from tomoline.workflow.dataset import DataSet, RunContext
 from tomoline.workflow.durable import DiskWriter, boot_id
 from tomoline.workflow.fingerprint import digest, identity
@@ -83,6 +84,7 @@ def run_recipe(
         Of the step that failed; the record holds it too, and what finished before is kept.
     """
     chosen = select(recipe, first, last)
+    keep_freed_memory()
     with data_set.locked(), DiskWriter() as disk:
         remove_leftovers(data_set.folder)
         record = load_record(data_set, recipe)
