@@ -52,7 +52,7 @@ CASES = {
             "--set",
             "reconstruct.use_sirt=true",
             "--set",
-            "reconstruct.sirt_iterations=5",
+            "reconstruct.leave_iterations=5",
         ),
         11.0,
         69.0,
@@ -99,7 +99,9 @@ def _measure(name: str, case: Case, folder: Path, repeat: int) -> None:
             peaks.append(usage.ru_maxrss << 10)
             steps = _steps(results / name)
     stack_bytes = stack.stat().st_size
-    tomogram_bytes = (results / name / f"{name}_full_rec.mrc").stat().st_size
+    whole = ("full_rec", "sirt_rec")
+    paths = [results / name / f"{name}_{part}.mrc" for part in whole]
+    tomogram_bytes = next(path.stat().st_size for path in paths if path.exists())
     print(f"{name}: {case.series}")
     for step, spent in steps.items():
         print(f"  {step:<16}{spent:8.2f} s")
