@@ -54,7 +54,7 @@ class PatchOptions:
     limits_px: tuple[float, float] | None = None
     """Largest shift from where the patch is expected; by default a sixth of its size
     (ShiftLimitsXandY)."""
-    averaged: int = 4
+    averaged: int = 3
     """Views whose mean a patch is compared with."""
     refinements: int = 0
     """Rounds of comparing with the views on both sides, once all are followed; measured on
