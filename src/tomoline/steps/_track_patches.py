@@ -28,7 +28,9 @@ Image = NDArray[np.float32]
 _SIZE_PX = 400
 _LEVEL_RADIUS_PX = 16
 _PATCHES_ACROSS = 5
-_LEAST_PATCH_PX = 48
+# Least size of a patch in raw pixels, and in reduced ones.
+_LEAST_PATCH_PX = 96
+_LEAST_REDUCED_PX = 48
 _LARGEST_SHARE = 0.4
 
 
@@ -117,7 +119,8 @@ def _spread(
 
 def _options(work: PatchWork, height: int, width: int, factor: int) -> PatchOptions:
     across = min(height, width) / factor
-    usual = round(max(across / _PATCHES_ACROSS, min(_LEAST_PATCH_PX, _LARGEST_SHARE * across)))
+    least = max(_LEAST_PATCH_PX / factor, _LEAST_REDUCED_PX)
+    usual = round(max(across / _PATCHES_ACROSS, min(least, _LARGEST_SHARE * across)))
 
     def reduced(pair: tuple[int, int] | None) -> tuple[int, int] | None:
         return None if pair is None else (round(pair[0] / factor), round(pair[1] / factor))
