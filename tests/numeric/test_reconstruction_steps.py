@@ -180,6 +180,9 @@ def test_slice_by_slice_as_in_one_piece(data_set, x_tilt_deg):
     assert values["clipped_voxels"] == 0
     half_a_step = 0.51 / values["density_factor"]
     np.testing.assert_allclose(integers / values["density_factor"], volume, atol=half_a_step)
+    run(TRIM, data_set, output="float32", reorient="none")
+    densities = np.asarray(open_map(data_set.path("tomogram")))
+    np.testing.assert_allclose(densities, volume, atol=1.1 * half_a_step)
 
 
 @pytest.mark.parametrize("reorient", ["rotate", "flip", "none"])

@@ -17,6 +17,7 @@ from tomoline.files import angles
 from tomoline.files.atomic import temporary_path
 from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._densities import density_titles
 from tomoline.steps._reconstruct_params import ReconstructParams
 from tomoline.steps._rows import RowReader
 from tomoline.steps._thickness import Position, choose_thickness
@@ -107,7 +108,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
             scaling = _scaling(params, plan, method, source)
             with contextlib.ExitStack() as stack:
                 path = stack.enter_context(context.writing("full_tomogram"))
-                writer = stack.enter_context(_writer(path, plan, reader.height, scaling.mode))
+                writer = stack.enter_context(_writer(path, plan, reader.height, scaling))
                 seconds, clipped = _fill(
                     method, source, {0: writer}, scaling, context, "back-projection"
                 )
@@ -237,14 +238,17 @@ def _factor(method: Backprojection, source: RowSource) -> float:
     return INT16_LIMIT / (_HEADROOM * largest) if largest > 0 else 1.0
 
 
-def _writer(path: Path, plan: _Plan, height: int, mode: int) -> MrcWriter:
+def _writer(path: Path, plan: _Plan, height: int, scaling: _Scaling) -> MrcWriter:
     shape = (height, plan.geometry.thickness, plan.geometry.x_count)
     return MrcWriter(
         path,
         shape,
-        mode,
+        scaling.mode,
         plan.pixel_size_nm,
-        titles=("tomoline: tomogram, slices perpendicular to the tilt axis",),
+        titles=(
+            "tomoline: tomogram, slices perpendicular to the tilt axis",
+            *density_titles(scaling.add, scaling.multiply),
+        ),
         is_volume=True,
     )
 
@@ -321,7 +325,7 @@ def _run_sirt(
         }
         with contextlib.ExitStack() as open_files:
             writers = {
-                name: open_files.enter_context(_writer(path, plan, height, 2))
+                name: open_files.enter_context(_writer(path, plan, height, _Scaling()))
                 for name, path in paths.items()
             }
             _fill(method, source, writers, _Scaling(), context, "SIRT")
@@ -351,11 +355,12 @@ def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: 
     """Replace a file of floating-point numbers by one of integers between the limits."""
     low, high = written.statistics.minimum, written.statistics.maximum
     factor = (limits[1] - limits[0]) / max(high - low, 1e-30)
+    scaling = _Scaling(limits[0] / factor - low, factor, mode=1)
     scaled = temporary_path(path)
     try:
         with RowReader(path) as reader:
             shape = reader.header.shape
-            with _writer(scaled, plan, shape[0], 1) as writer:
+            with _writer(scaled, plan, shape[0], scaling) as writer:
                 for section in range(shape[0]):
                     values = reader.read_section(section, 0, shape[1])
                     values -= np.float32(low)

@@ -13,6 +13,7 @@ from tomoline import errors
 from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._densities import density_scaling
 from tomoline.steps._rows import RowReader
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ def _trim(params: TrimParams, context: StepContext, source: Path, target: Path) 
             f"{sizes[2]} x {sizes[1]} x {sizes[0]} voxels of {width} x {height} x {thickness}.",
         )
     to_bytes = params.output == "bytes" and params.scale_to_mean_sd is None
-    scaling = _Scaling()
+    add, multiply = density_scaling(reader.header.titles)
+    # Floating-point numbers are the densities again.
+    scaling = _Scaling(factor=1 / multiply, offset=-add)
     values: Values = {}
     with reader:
         if to_bytes or params.scale_to_mean_sd is not None:
