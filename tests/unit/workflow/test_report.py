@@ -81,8 +81,10 @@ class TestPage:
         )  # fmt: skip
         path = write_report(data_set, "s", record)
         text = words(path)
-        for expected in ("finished", "0.31 px", "4 of 5", "No warnings", "s_slice_xy.png",
-                         "X-rays and hot", "Shift of the views", "Solved minus recorded", "10 nm"):  # fmt: skip
+        for expected in (
+            "finished", "0.31 px", "4 of 5", "No warnings", "s_slice_xy.png", "X-rays and hot",
+            "Shift of the views", "Solved minus recorded", "10 nm",
+        ):  # fmt: skip
             assert expected in text, expected
         assert "could not be drawn" not in text
 
