@@ -31,6 +31,9 @@ _SETTLED_RAD = math.radians(1.5)
 # Patches must move across the axis by this many times what they seem to move along it.
 _LEAST_RATIO = 2.0
 _TUKEY = 4.685
+# More views, or views nearer to each other, take time and make the axis no more exact.
+_ENOUGH_VIEWS = 20
+_STEP_RAD = math.radians(6.5)
 
 
 def refine_axis(
@@ -65,9 +68,10 @@ def refine_axis(
         size_px=(side, side), overlap=(0.0, 0.0), averaged=2, iterations=1, most_skipped=3
     )
     axis = axis_rad
+    used = _thinned(tilt_rad, np.ones(len(images), bool) if included is None else included)
     for _ in range(_ROUNDS):
         aligned = align_neighbours(
-            images, tilt_rad, axis, CoarseOptions(refinements=0), included=included, run=run
+            images, tilt_rad, axis, CoarseOptions(refinements=0), included=used, run=run
         )
         found = track_patches(
             images,
@@ -75,7 +79,7 @@ def refine_axis(
             axis,
             options,
             centre_px=aligned.centre_px,
-            included=included,
+            included=used,
             run=run,
         )
         direction = still_direction(found.tracks_px)
@@ -86,6 +90,20 @@ def refine_axis(
         if moved < _SETTLED_RAD:
             break
     return wrap_half_turn(axis)
+
+
+def _thinned(tilt_rad: Floats, included: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep every second or third view, the lowest tilt among them, where steps are small."""
+    order = [int(view) for view in np.argsort(tilt_rad, kind="stable") if included[view]]
+    step = float(np.median(np.diff(tilt_rad[order]))) if len(order) > 1 else _STEP_RAD
+    stride = len(order) // _ENOUGH_VIEWS
+    if step > 0:
+        stride = min(stride, int(_STEP_RAD / step))
+    stride = max(1, stride)
+    lowest = min(range(len(order)), key=lambda place: abs(float(tilt_rad[order[place]])))
+    used = np.zeros(len(tilt_rad), bool)
+    used[order[lowest % stride :: stride]] = True
+    return used
 
 
 def still_direction(tracks_px: Floats) -> float | None:
