@@ -198,14 +198,12 @@ def test_a_read_only_destination(series: Path, tmp_path: Path) -> None:
     fails("FILE-09", "run", series, *GOLD, "--deliver", out, prefix=prefix)
 
 
-@pytest.mark.parametrize("size_kib", [600, 2200, 5000, 9000, 14000])
+@pytest.mark.parametrize("size_kib", [600, 2200, 5000, 9000, 11500])
 def test_a_full_disk_at_any_step_loses_nothing(series: Path, tmp_path: Path, size_kib: int) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    kept = tmp_path / "kept"
     script = f"mount -t tmpfs -o size={size_kib}k none '{out}'"
     prefix = _in_namespace(script)
     said = fails("FILE-08", "run", series, *GOLD, "--deliver", out, prefix=prefix)
     assert str(out) in said
     assert series.exists()
-    assert not kept.exists()

@@ -24,11 +24,11 @@ def data_set(tmp_path: Path) -> DataSet:
     return DataSet("set", folder, source_file(tmp_path))
 
 
-def run(data_set: DataSet, first: str | None = None, last: str | None = None, **values) -> Listener:
+def run(data_set: DataSet, begin: str | None = None, end: str | None = None, **values) -> Listener:
     listener = Listener()
     calls.clear()
     engine = ThreadsEngine(1, 1 << 20)
-    run_recipe(RECIPE, parameters(**values), data_set, engine, listener, first, last)
+    run_recipe(RECIPE, parameters(**values), data_set, engine, listener, begin, end)
     return listener
 
 
@@ -79,14 +79,14 @@ def test_a_step_that_is_switched_off_takes_its_outputs_with_it(data_set: DataSet
 
 
 def test_from_and_until_take_names_and_numbers(data_set: DataSet) -> None:
-    assert run(data_set, last="second").ran == ["first", "second"]
-    assert run(data_set, last="4.5").ran == []
-    assert run(data_set, first="2").ran == ["third"]
-    assert run(data_set, first="second").ran == ["second", "third"]
+    assert run(data_set, end="second").ran == ["first", "second"]
+    assert run(data_set, end="4.5").ran == []
+    assert run(data_set, begin="2").ran == ["third"]
+    assert run(data_set, begin="second").ran == ["second", "third"]
     with pytest.raises(TomolineError, match="PARAM-05"):
-        run(data_set, first="fourth")
+        run(data_set, begin="fourth")
     with pytest.raises(TomolineError, match="PARAM-06"):
-        run(data_set, first="third", last="first")
+        run(data_set, begin="third", end="first")
 
 
 def test_a_failure_is_recorded_and_only_the_rest_runs_afterwards(data_set: DataSet) -> None:
