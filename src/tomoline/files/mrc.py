@@ -7,10 +7,12 @@ stamp. See `MrcHeader` for what a header tells, `MrcWriter` for writing.
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tomoline.errors import files
 from tomoline.files._mrc_extended import ExtendedHeader, parse
@@ -34,6 +36,8 @@ __all__ = [
     "Statistics",
     "check_room",
     "open_map",
+    "read_section",
+    "release_pages",
     "probe",
     "read_header",
 ]
@@ -138,3 +142,35 @@ def open_map(path: Path, header: MrcHeader | None = None) -> np.memmap[Any, Any]
         )
     except OSError as error:
         raise translate_os_error(error, Path(path), reading=True) from error
+
+
+def release_pages(mapped: NDArray[Any]) -> None:
+    """Let go of the memory that reading a mapped array has filled; reading it again refills it.
+
+    What a map has touched counts as this process's memory until it is closed, though the system
+    could take it back at any time.
+    """
+    base: Any = mapped
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def read_section(path: Path, section: int, header: MrcHeader) -> NDArray[Any]:
+    """Return one section as stored, (y, x), its own memory; from several threads at a time.
+
+    Raises
+    ------
+    TomolineError
+        FILE-03 if the file ends before, FILE-10 if it cannot be read.
+    """
+    _, height, width = header.shape
+    offset = header.data_offset + section * height * width * header.dtype.itemsize
+    try:
+        values = np.fromfile(path, dtype=header.dtype, count=height * width, offset=offset)
+    except OSError as error:
+        raise translate_os_error(error, Path(path), reading=True) from error
+    if values.size != height * width:
+        raise files.TRUNCATED.error(where=path, found="It became shorter while it was read.")
+    return values.reshape(height, width)

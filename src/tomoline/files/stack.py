@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +56,6 @@ class Stack:
         extended = self.header.extended if self.header else None
         return extended is not None and extended.is_montage
 
-    @cached_property
-    def _map(self) -> np.memmap[Any, Any]:
-        return mrc.open_map(self.path, self.header)
-
     def read(self, view: int) -> NDArray[np.float32]:
         """Return a view as float32 (y, x), C-contiguous, its own memory.
 
@@ -78,7 +73,8 @@ class Stack:
         if self.header is None:
             return _tiff.read_view(self.path, view, self.shape)
         with np.errstate(invalid="ignore"):  # NaN is for the steps to find
-            image: NDArray[np.float32] = np.array(self._map[view], dtype=np.float32)
+            stored = mrc.read_section(self.path, view, self.header)
+            image: NDArray[np.float32] = stored.astype(np.float32)
         if self.header.value_offset:
             image += np.float32(self.header.value_offset)
         return image
