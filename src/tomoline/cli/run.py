@@ -144,9 +144,9 @@ def locate(request: Request, parameters: Mapping[str, StepParams]) -> DataSet:
         raise errors.files.MISSING.error(path, "there is no such file.")
     setup = parameters["setup"].model_dump()
     root = request.root or setup["name"] or root_of(path)
-    folder = ((request.deliver or path.resolve().parent) / root).resolve()
-    if path.resolve().parent == folder.parent / root and request.deliver is None:
-        folder = path.resolve().parent
+    beside = path.resolve().parent
+    in_place = request.deliver is None and beside.name == root  # as IMOD's data sets lie
+    folder = beside if in_place else ((request.deliver or beside) / root).resolve()
     data_set = DataSet(root, folder, path.resolve())
     _check_destination(data_set)
     return data_set

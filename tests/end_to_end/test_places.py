@@ -1,0 +1,39 @@
+"""Where results lie, and that a data set is recognised again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from command import copy_series, shown, succeed
+
+UNTIL = ("--until", "prealign")
+
+
+def test_beside_the_stack_in_a_folder_of_its_name(small_series: Path, tmp_path: Path) -> None:
+    stack = copy_series(small_series, tmp_path / "my données")
+    succeed("run", stack, *UNTIL)
+    assert shown(tmp_path / "my données" / "small")["source"] == str(stack)
+
+
+def test_in_place_where_the_folder_has_the_name_already(small_series: Path, tmp_path: Path) -> None:
+    stack = copy_series(small_series, tmp_path / "small")
+    original = stack.read_bytes()
+    succeed("run", stack, *UNTIL)
+    assert shown(tmp_path / "small")["artifacts"]["raw_stack"] == str(stack)
+    assert stack.read_bytes() == original
+    assert not (tmp_path / "small" / "small").exists()
+
+
+def test_the_folder_of_an_earlier_run_in_place_of_the_stack(
+    small_series: Path, tmp_path: Path
+) -> None:
+    succeed("run", small_series, *UNTIL, "--deliver", tmp_path)
+    again = succeed("run", tmp_path / "small", *UNTIL)
+    assert again.stderr.count("up to date") == 4
+
+
+def test_the_delivered_stack_is_the_same_data_set(small_series: Path, tmp_path: Path) -> None:
+    succeed("run", small_series, *UNTIL, "--deliver", tmp_path)
+    again = succeed("run", tmp_path / "small" / "small.mrc", *UNTIL)
+    assert again.stderr.count("up to date") >= 3
+    assert not (tmp_path / "small" / "small").exists()
