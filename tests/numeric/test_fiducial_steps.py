@@ -262,6 +262,7 @@ def test_demanded_beads_that_are_missing_are_an_error(
     with pytest.raises(TomolineError) as caught:
         FIND_FIDUCIALS.run(FIND_FIDUCIALS.validate({"method": "beads"}), context)
     assert caught.value.code == "FID-02"
+    assert "None" not in str(caught.value)
 
 
 def test_raptor_means_beads(tmp_path: Path, gold: tuple[Path, Truth]) -> None:

@@ -31,7 +31,7 @@ UNKNOWN_STEP = ErrorKind(
     "PARAM-05",
     "unknown step",
     "A step is named by its name or by batchruntomo's number.",
-    "Use one of the steps that 'tomoline run --help' lists.",
+    "Use one of the steps that 'tomoline steps' lists.",
 )
 BAD_OPTION = ErrorKind(
     "PARAM-06",

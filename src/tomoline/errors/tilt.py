@@ -191,7 +191,9 @@ AXIS_MOVED = ErrorKind(
     "ALIGN-07",
     "tilt axis solved far from where it was thought",
     "The solved tilt axis angle should be near the one that tracking started from.",
-    "Set setup.tilt_axis_deg to the solved angle and run again from coarse_align.",
+    "Where residuals are small, set setup.tilt_axis_deg to the solved angle and run again from "
+    "coarse_align; where they are not, trust what the images say, the value tilt_axis_found_deg of "
+    "coarse_align.",
     step="align",
     warning=True,
 )

@@ -137,9 +137,12 @@ def warn(
     error = found.leave_out.rms_px
     pixels, share = _HIGH.get(kind, _HIGH["beads"])
     if not error <= max(pixels, share * views.width_px):
-        context.warn(
-            kinds.HIGH_RESIDUAL.notice("", f"points left out are missed by {error:.1f} pixels.")
+        told = (
+            f"points left out are missed by {error:.1f} pixels."
+            if math.isfinite(error)
+            else "there are too few points or views to leave some out: nothing tells how good it is."
         )
+        context.warn(kinds.HIGH_RESIDUAL.notice("", told))
     moved = math.remainder(math.degrees(solution.common_rotation_rad) - axis_deg, 180.0)
     if abs(moved) > _AXIS_MOVED_DEG:
         context.warn(

@@ -121,12 +121,17 @@ def run(params: FindFiducialsParams, context: StepContext) -> Values:
         if method == "beads":
             raise errors.tilt.NO_GOLD_SIZE.error(
                 context.root,
-                f"gold {views.views.gold_diameter_nm} nm, pixel {views.views.pixel_size_nm} nm.",
+                f"gold {_nanometres(views.views.gold_diameter_nm)}, "
+                f"pixel {_nanometres(views.views.pixel_size_nm)}.",
             )
         return _tell(
             context, Fiducials(kind="patches", sure=True), {"reason": "no size of gold beads given"}
         )
     return _find(params, context, views, nominal, demanded=method == "beads")
+
+
+def _nanometres(length: float | None) -> str:
+    return "not known" if length is None else f"{length:g} nm"
 
 
 def _find(

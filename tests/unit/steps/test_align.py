@@ -205,6 +205,14 @@ def test_wrong_tracks_do_not_pass_silently(tmp_path: Path) -> None:
         assert "ALIGN-06" in context.codes
 
 
+def test_no_error_of_left_out_points_is_said_in_words(tmp_path: Path) -> None:
+    context, _ = make(tmp_path, beads=30, views=3)
+    ALIGN.run(ALIGN.params(), context)
+    told = [n.found for n in context.notices if n.code == "ALIGN-06"]
+    assert len(told) == 1
+    assert "nan" not in told[0]
+
+
 def test_one_bad_view_is_named(tmp_path: Path) -> None:
     context, _ = make(tmp_path)
     model = imod_model.read(context.path("tracks"))
