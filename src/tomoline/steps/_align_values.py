@@ -140,7 +140,7 @@ def warn(
         told = (
             f"points left out are missed by {error:.1f} pixels."
             if math.isfinite(error)
-            else "there are too few points or views to leave some out: nothing tells how good it is."
+            else "there are too few points or views to leave out: nothing tells how good it is."
         )
         context.warn(kinds.HIGH_RESIDUAL.notice("", told))
     moved = math.remainder(math.degrees(solution.common_rotation_rad) - axis_deg, 180.0)
