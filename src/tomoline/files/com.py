@@ -6,6 +6,7 @@ A flag may stand without a value. Lines that start with ``#`` are comments.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,3 +66,20 @@ def read(path: Path) -> tuple[Command, ...]:
             where=path, found="No line starts a program with '$', as command files do."
         )
     return tuple(Command(name, rest, tuple(opts), line) for name, rest, opts, line in commands)
+
+
+def text(commands: Sequence[Command]) -> str:
+    """Return the text of a command file: tabs between options and values, as IMOD writes them.
+
+    Its first line makes IMOD's programs write MRC files, as IMOD's newer file names ask for.
+    """
+    lines = ["$setenv IMOD_OUTPUT_FORMAT MRC"]
+    for command in commands:
+        lines.append(f"${command.program} {command.arguments}".rstrip())
+        lines += [f"{name}\t{value}".rstrip() for name, value in command.options]
+    return "\n".join(lines) + "\n"
+
+
+def write(path: Path, commands: Sequence[Command]) -> None:
+    """Write a command file."""
+    path.write_text(text(commands), encoding="utf-8", newline="\n")

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors
-from tomoline.files import transforms
+from tomoline.files import com, transforms
 from tomoline.files.mrc import MrcWriter
 from tomoline.files.stack import open_stack
 from tomoline.geometry import axis_of_transform
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._com_files import command
 from tomoline.steps._views import (
     REDUCTION_CODES,
     UNKNOWN_PIXEL_NM,
@@ -24,6 +25,7 @@ from tomoline.steps._views import (
     read_clean,
 )
 from tomoline.steps.acquisition import Acquisition
+from tomoline.steps.artifacts import ARTIFACTS
 
 
 class AlignedStackParams(StepParams):
@@ -117,6 +119,8 @@ def run(params: AlignedStackParams, context: StepContext) -> Values:
                 label="aligned stack",
             )
         )
+    with context.writing("newst_com") as path:
+        com.write(path, [_command(params, context, shape, mode)])
     if replaced:
         context.warn(
             errors.tilt.NON_FINITE.notice(stack.path, f"{replaced} pixels are not numbers.")
@@ -131,6 +135,31 @@ def run(params: AlignedStackParams, context: StepContext) -> Values:
         "edge_taper_px": taper,
         "pixels_replaced": replaced,
     }
+
+
+def _command(
+    params: AlignedStackParams, context: StepContext, shape: tuple[int, int], mode: int
+) -> com.Command:
+    """Return newstack with the options that make a stack like this step's."""
+    reduced = params.binning > 1
+    codes = {name: code for code, name in REDUCTION_CODES.items()}
+    return command(
+        "newstack",
+        (
+            ("InputFile", context.input("fixed_stack").name),
+            ("OutputFile", ARTIFACTS["aligned_stack"].file_name(context.root)),
+            ("TransformFile", context.input("transforms").name),
+            ("SizeToOutputInXandY", (shape[1], shape[0])),
+            ("BinByFactor", params.binning),
+            ("AntialiasFilter", codes[params.reduction_filter] if reduced else None),
+            ("LinearInterpolation", params.linear_interpolation),
+            ("TaperAtFill", params.edge_taper),
+            ("ModeToOutput", mode),
+            ("ImagesAreBinned", 1.0),
+            ("OffsetsInXandY", (0.0, 0.0)),
+            ("AdjustOrigin", True),
+        ),
+    )
 
 
 def _axis(moves: NDArray[np.float64]) -> float:
@@ -194,6 +223,6 @@ ALIGNED_STACK = Step(
     params=AlignedStackParams,
     run=run,
     reads=("fixed_stack", "transforms", "views"),
-    writes=("aligned_stack",),
+    writes=("aligned_stack", "newst_com"),
     memory_bytes=_memory_bytes,
 )

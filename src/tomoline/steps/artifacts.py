@@ -51,8 +51,10 @@ _TABLE = (
     ("x_tilts", "{root}.xtilt", "rotation about the x axis of each view, degrees"),
     ("position", "{root}_position.json", "tilt offset, pitch, Z shift and thickness"),
     ("aligned_stack", "{root}_ali.mrc", "aligned tilt series, tilt axis vertical"),
+    ("newst_com", "newst.com", "IMOD's command file for the aligned stack"),
     ("filtered_stack", "{root}_filt_ali.mrc", "aligned tilt series after the low-pass filter"),
     ("full_tomogram", "{root}_full_rec.mrc", "whole tomogram, slices perpendicular to the axis"),
+    ("tilt_com", "tilt.com", "IMOD's command file for the whole tomogram"),
     ("sirt_tomogram", "{root}_sirt_rec.mrc", "whole tomogram after the last SIRT iteration"),
     ("tomogram", "{root}_rec.mrc", "trimmed tomogram"),
 )

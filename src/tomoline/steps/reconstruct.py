@@ -13,16 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors
-from tomoline.files import angles
+from tomoline.files import angles, com
 from tomoline.files.atomic import temporary_path
 from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._com_files import command, view_list
 from tomoline.steps._densities import density_titles
 from tomoline.steps._reconstruct_params import ReconstructParams
 from tomoline.steps._rows import RowReader
 from tomoline.steps._thickness import Position, choose_thickness
 from tomoline.steps._views import binning_of
 from tomoline.steps.acquisition import Acquisition
+from tomoline.steps.artifacts import ARTIFACTS
 
 if TYPE_CHECKING:
     from tomoline.kernels.backproject import SliceGeometry
@@ -97,6 +99,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
     }
     with RowReader(context.input(name), [int(n) for n in plan.included]) as reader:
         values["shape"][0] = reader.height
+        tilt_scale = params.scale
         source = _slices.RowSource(reader, shape.x_tilt_rad, params.log_base)
         if not params.use_sirt or params.back_projection_also:
             radial = RadialFilter(
@@ -106,6 +109,9 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
             )
             method = _slices.backprojection(shape, radial)
             scaling = _scaling(params, plan, method, source)
+            if scaling.mode != 2:
+                gain = _gain(plan, method)
+                tilt_scale = (scaling.add * gain, scaling.multiply / gain)
             with contextlib.ExitStack() as stack:
                 path = stack.enter_context(context.writing("full_tomogram"))
                 writer = stack.enter_context(_writer(path, plan, reader.height, scaling))
@@ -125,10 +131,56 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
                     )
                 )
             values.update(_statistics(writer, ""))
+        with context.writing("tilt_com") as path:
+            stack_shape = (name, reader.header.shape[0], reader.height)
+            com.write(path, [_command(params, context, plan, stack_shape, tilt_scale)])
         _remove_iterations(context)
         if params.use_sirt:
             values.update(_run_sirt(params, plan, source, context))
     return values
+
+
+def _command(
+    params: ReconstructParams,
+    context: StepContext,
+    plan: _Plan,
+    stack: tuple[str, int, int],
+    scale: tuple[float, float] | None,
+) -> com.Command:
+    """Return tilt with the options that make a tomogram like this step's.
+
+    `stack` is the artifact of the views, the number of views and their height.
+    """
+    name, count, height = stack
+    shape, binning = plan.geometry, plan.binning
+    excluded = sorted(set(range(count)) - {int(view) for view in plan.included})
+    low_pass = params.hamming_start_per_px is None
+    return command(
+        "tilt",
+        (
+            ("InputProjections", context.input(name).name),
+            ("OutputFile", ARTIFACTS["full_tomogram"].file_name(context.root)),
+            ("IMAGEBINNED", binning),
+            ("FULLIMAGE", (shape.x_count * binning, height * binning)),
+            ("SUBSETSTART", (0, 0)),
+            ("TILTFILE", context.input("tilt_angles").name),
+            ("XTILTFILE", context.input("x_tilts").name if context.has("x_tilts") else None),
+            ("THICKNESS", shape.thickness * binning),
+            ("RADIAL", params.radial_per_px if low_pass else None),
+            ("FalloffIsTrueSigma", 1 if low_pass else None),
+            ("HammingLikeFilter", params.hamming_start_per_px),
+            ("FakeSIRTiterations", params.sirt_like_iterations or None),
+            ("LOG", params.log_base),
+            ("OFFSET", float(_or(params.tilt_offset_deg, plan.position.tilt_offset_deg))),
+            ("XAXISTILT", float(_or(params.x_axis_tilt_deg, plan.position.x_axis_tilt_deg))),
+            ("SHIFT", (0.0, float(plan.position.z_shift_px))),
+            ("EXCLUDELIST2", view_list(excluded) if excluded else None),
+            ("SCALE", scale),
+            ("MODE", 1 if scale else 2),
+            ("PERPENDICULAR", True),
+            ("AdjustOrigin", True),
+        ),
+    )
 
 
 def _remove_iterations(context: StepContext) -> None:
@@ -217,12 +269,16 @@ def _scaling(
         return _Scaling()
     if params.scale is None:
         return _Scaling(0.0, _factor(method, source), mode=1)
-    from tomoline.kernels.filters import angular_widths
-
-    # tilt's ramp counts steps of the spectrum, not cycles.
-    gain = method.padded / float(angular_widths(plan.geometry.tilt_rad).sum())
+    gain = _gain(plan, method)
     add, multiply = params.scale
     return _Scaling(add / gain, multiply * gain, mode=1)
+
+
+def _gain(plan: _Plan, method: Backprojection) -> float:
+    """Return by how much tilt's values are larger: its ramp counts steps, not cycles."""
+    from tomoline.kernels.filters import angular_widths
+
+    return method.padded / float(angular_widths(plan.geometry.tilt_rad).sum())
 
 
 def _factor(method: Backprojection, source: RowSource) -> float:
@@ -391,7 +447,7 @@ RECONSTRUCT = Step(
     run=run,
     reads=("aligned_stack", "tilt_angles", "views"),
     optional=("filtered_stack", "position", "x_tilts"),
-    writes=("full_tomogram", "sirt_tomogram"),
+    writes=("full_tomogram", "tilt_com", "sirt_tomogram"),
     memory_bytes=_memory_bytes,
     chunk_axis="slice",
 )
