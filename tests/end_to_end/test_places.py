@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from command import copy_series, shown, succeed
+import pytest
+from command import copy_series, shown, succeed, tomoline
 
 UNTIL = ("--until", "prealign")
 
@@ -17,11 +18,24 @@ def test_beside_the_stack_in_a_folder_of_its_name(small_series: Path, tmp_path: 
 
 def test_in_place_where_the_folder_has_the_name_already(small_series: Path, tmp_path: Path) -> None:
     stack = copy_series(small_series, tmp_path / "small")
-    original = stack.read_bytes()
+    original, angles = stack.read_bytes(), stack.with_suffix(".rawtlt").read_bytes()
     succeed("run", stack, *UNTIL)
+    assert stack.with_suffix(".rawtlt").read_bytes() == angles
     assert shown(tmp_path / "small")["artifacts"]["raw_stack"] == str(stack)
     assert stack.read_bytes() == original
     assert not (tmp_path / "small" / "small").exists()
+
+
+@pytest.mark.parametrize("name", ["small.xf", "tilt.com", "small_rec.mrc"])
+def test_the_results_of_another_program_are_not_overwritten(
+    small_series: Path, tmp_path: Path, name: str
+) -> None:
+    stack = copy_series(small_series, tmp_path / "small")
+    (tmp_path / "small" / name).write_text("by hand")
+    done = tomoline("run", stack, *UNTIL)
+    assert done.returncode == 1
+    assert "RUN-03" in done.stderr
+    assert (tmp_path / "small" / name).read_text() == "by hand"
 
 
 def test_the_folder_of_an_earlier_run_in_place_of_the_stack(

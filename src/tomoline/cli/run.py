@@ -17,6 +17,7 @@ from tomoline.errors import Notice, TomolineError
 from tomoline.files.atomic import translate_os_error
 from tomoline.params import StepParams
 from tomoline.recipes import RECIPES, Recipe
+from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.surfaces.parameters import resolve
 from tomoline.units import parse_bytes
 from tomoline.workflow.dataset import RECORD_SUFFIX, DataSet, find
@@ -27,6 +28,8 @@ from tomoline.workflow.record import Record
 from tomoline.workflow.run import load_record, run_recipe
 
 STACK_SUFFIXES = (".mrc", ".st", ".tif", ".tiff")
+# Artifacts that a recording brings along; the others are results.
+_RECORDED = ("raw_stack", "raw_tilt_angles")
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,15 @@ def _check_destination(data_set: DataSet) -> None:
             raise errors.running.OTHER_RESULT.error(
                 data_set.folder, f"it holds the results of {record.source}."
             )
-    elif data_set.folder.is_dir() and data_set.source.parent != data_set.folder:
-        others = [one.name for one in data_set.folder.glob(f"{data_set.root}*.*")]
+    elif data_set.folder.is_dir():
+        in_place = data_set.source.parent == data_set.folder
+        ours = [data_set.path(name) for name in ARTIFACTS if name not in _RECORDED]
+        others = [path for path in ours if path.exists()]
+        if not in_place:
+            others += data_set.folder.glob(f"{data_set.root}*.*")
         if others:
             raise errors.running.OTHER_RESULT.error(
-                data_set.folder, f"it holds {others[0]}, which is not of this run."
+                data_set.folder, f"it holds {others[0].name}, which is not of this run."
             )
 
 

@@ -79,8 +79,11 @@ def deliver(
     target = context.folder / f"{context.root}.mrc"
     beside = companions(source)
     same = target.exists() and source.resolve() == target.resolve()
-    with context.writing("raw_tilt_angles") as path:
-        angle_files.write(path, angles_deg)
+    if same and "rawtlt" in beside and _holds(beside["rawtlt"], angles_deg):
+        context.keep("raw_tilt_angles")
+    else:
+        with context.writing("raw_tilt_angles") as path:
+            angle_files.write(path, angles_deg)
     for kind, name in (("mdoc", ".mrc.mdoc"), ("boundary", "_rawbound.mod")):
         if kind in beside:
             _copy(beside[kind], context.folder / f"{context.root}{name}")
@@ -99,6 +102,15 @@ def deliver(
         for path in (source, *beside.values()):
             if path.parent != context.folder:
                 path.unlink()
+
+
+def _holds(path: Path, angles_deg: NDArray[np.float64]) -> bool:
+    """Whether a file of angles, which is the user's own, says the same already."""
+    try:
+        found = angle_files.read(path)
+    except errors.TomolineError:
+        return False
+    return len(found) == len(angles_deg) and bool((abs(found - angles_deg) < 1e-3).all())
 
 
 def _copy(source: Path, target: Path) -> None:
