@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from command import copy_series, shown, succeed, tomoline
+from command import copy_series, shown, succeed, tomoline, values
 
 UNTIL = ("--until", "prealign")
 
@@ -41,9 +41,14 @@ def test_the_results_of_another_program_are_not_overwritten(
 def test_the_folder_of_an_earlier_run_in_place_of_the_stack(
     small_series: Path, tmp_path: Path
 ) -> None:
-    succeed("run", small_series, *UNTIL, "--deliver", tmp_path)
+    gold = ("--set", "setup.gold_diameter_nm=10")
+    succeed("run", small_series, *UNTIL, *gold, "--deliver", tmp_path)
     again = succeed("run", tmp_path / "small", *UNTIL)
-    assert again.stderr.count("up to date") == 4
+    assert again.stderr.count("up to date") == 4  # and the gold size is not forgotten
+    succeed("run", tmp_path / "small", *UNTIL, "--set", "prealign.binning=2")
+    document = shown(tmp_path / "small")
+    assert values(document, "setup")["gold_diameter_nm"] == 10
+    assert values(document, "prealign")["binning"] == 2
 
 
 def test_the_delivered_stack_is_the_same_data_set(small_series: Path, tmp_path: Path) -> None:

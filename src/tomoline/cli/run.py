@@ -102,8 +102,11 @@ def execute(request: Request, console: Console) -> DataSet:
         except ValueError as error:
             raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
     data_set = locate(request, resolved.parameters)
+    parameters = resolved.parameters
+    if _is_data_set(request.path):
+        parameters = _as_before(recipe, parameters, load_record(data_set, recipe))
     if request.dry_run:
-        _print_plan(recipe, resolved.parameters, data_set, request, console)
+        _print_plan(recipe, parameters, data_set, request, console)
         return data_set
     _make_folder(data_set)
     if not kernels_are_compiled():
@@ -119,7 +122,7 @@ def execute(request: Request, console: Console) -> DataSet:
         try:
             record = run_recipe(
                 recipe,
-                resolved.parameters,
+                parameters,
                 data_set,
                 engine,
                 display,
@@ -141,7 +144,7 @@ def locate(request: Request, parameters: Mapping[str, StepParams]) -> DataSet:
         FILE-.. where there is no stack, RUN-03 where the folder belongs to another acquisition.
     """
     path = request.path
-    if path.is_dir() or path.name.endswith(RECORD_SUFFIX):
+    if _is_data_set(path):
         return find(path)
     if not path.exists():
         raise errors.files.MISSING.error(path, "there is no such file.")
@@ -153,6 +156,25 @@ def locate(request: Request, parameters: Mapping[str, StepParams]) -> DataSet:
     data_set = DataSet(root, folder, path.resolve())
     _check_destination(data_set)
     return data_set
+
+
+def _is_data_set(path: Path) -> bool:
+    return path.is_dir() or path.name.endswith(RECORD_SUFFIX)
+
+
+def _as_before(
+    recipe: Recipe, parameters: Mapping[str, StepParams], record: Record
+) -> dict[str, StepParams]:
+    """Take what is not given now from the record: a data set goes on with its parameters."""
+    merged = {}
+    for step in recipe.steps:
+        given = parameters[step.name]
+        known = record.step(step.name)
+        before = known.parameters if known is not None else {}
+        values = {name: before[name] for name in before if name in type(given).model_fields}
+        values |= {name: getattr(given, name) for name in given.model_fields_set}
+        merged[step.name] = step.validate(values)
+    return merged
 
 
 def root_of(path: Path) -> str:
