@@ -44,7 +44,7 @@ class FindFiducialsParams(StepParams):
     )
     fiducialless: bool = parameter(
         False,
-        help="Track nothing: align by correlation alone.",
+        help="Track nothing: align by correlation alone, whatever the method.",
         directive="runtime.Fiducials.any.fiducialless",
     )
     light_beads: bool = parameter(

@@ -13,42 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors
-from tomoline.files import angles, com
+from tomoline.files import com
 from tomoline.files.atomic import temporary_path
 from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._com_files import command, view_list
 from tomoline.steps._densities import density_titles
 from tomoline.steps._reconstruct_params import ReconstructParams
+from tomoline.steps._reconstruct_plan import Plan, make_plan
 from tomoline.steps._rows import RowReader
-from tomoline.steps._thickness import Position, choose_thickness
-from tomoline.steps._views import binning_of
-from tomoline.steps.acquisition import Acquisition
 from tomoline.steps.artifacts import ARTIFACTS
 
 if TYPE_CHECKING:
-    from tomoline.kernels.backproject import SliceGeometry
     from tomoline.steps._slices import Backprojection, Method, RowSource
 
-# Rows of a view that differ by less than this between top and bottom need no X tilt of their own.
-_X_TILT_SPREAD_PX = 0.5
 # Slices that decide the scaling to integers, by their place along the axis, and how many times
 # larger than in them a density may be elsewhere.
 _PREVIEWS = (0.25, 0.5, 0.75)
 _HEADROOM = 3.0
 INT16_LIMIT = 32767
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What to reconstruct, once the files have been read."""
-
-    geometry: SliceGeometry
-    included: NDArray[np.intp]
-    binning: int
-    thickness_source: str
-    position: Position
-    pixel_size_nm: float | None
 
 
 @dataclass(frozen=True)
@@ -83,7 +66,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
     from tomoline.steps import _slices
 
     name = "filtered_stack" if context.has("filtered_stack") else "aligned_stack"
-    plan = _plan(params, context, context.input(name))
+    plan = make_plan(params, context, context.input(name))
     shape = plan.geometry
     values: Values = {
         "stack": name,
@@ -93,7 +76,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
         "thickness_from": plan.thickness_source,
         "views_used": len(plan.included),
         "tilt_deg": [round(float(angle), 4) for angle in np.degrees(shape.tilt_rad)],
-        "tilt_offset_deg": _or(params.tilt_offset_deg, plan.position.tilt_offset_deg),
+        "tilt_offset_deg": plan.tilt_offset_deg,
         "x_axis_tilt_deg": float(np.degrees(shape.x_tilt_rad)),
         "z_shift_px": shape.z_shift_px,
     }
@@ -143,7 +126,7 @@ def run(params: ReconstructParams, context: StepContext) -> Values:
 def _command(
     params: ReconstructParams,
     context: StepContext,
-    plan: _Plan,
+    plan: Plan,
     stack: tuple[str, int, int],
     scale: tuple[float, float] | None,
 ) -> com.Command:
@@ -171,8 +154,14 @@ def _command(
             ("HammingLikeFilter", params.hamming_start_per_px),
             ("FakeSIRTiterations", params.sirt_like_iterations or None),
             ("LOG", params.log_base),
-            ("OFFSET", float(_or(params.tilt_offset_deg, plan.position.tilt_offset_deg))),
-            ("XAXISTILT", float(_or(params.x_axis_tilt_deg, plan.position.x_axis_tilt_deg))),
+            (
+                "OFFSET",
+                float(plan.tilt_offset_deg),
+            ),
+            (
+                "XAXISTILT",
+                float(plan.x_axis_tilt_deg),
+            ),
             ("SHIFT", (0.0, float(plan.position.z_shift_px))),
             ("EXCLUDELIST2", view_list(excluded) if excluded else None),
             ("SCALE", scale),
@@ -189,80 +178,8 @@ def _remove_iterations(context: StepContext) -> None:
         old.unlink(missing_ok=True)
 
 
-def _or(given: float | None, found: float) -> float:
-    return found if given is None else given
-
-
-def _plan(params: ReconstructParams, context: StepContext, path: Path) -> _Plan:
-    """Read what the step needs, and decide geometry and views."""
-    from tomoline.kernels.backproject import SliceGeometry
-
-    views = Acquisition.read(context.input("views"))
-    tilt_deg = angles.read(context.input("tilt_angles"))
-    position = Position.read(context.input("position")) if context.has("position") else Position()
-    reader = RowReader(path)
-    count = reader.header.shape[0]
-    for number, what in ((len(tilt_deg), "tilt angles"), (views.count, "views in the list")):
-        if number != count:
-            raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
-                path, f"it has {count} views, but there are {number} {what}."
-            )
-    included = np.flatnonzero(views.included)
-    binning = binning_of(reader.header, views)
-    thickness, thickness_source = choose_thickness(
-        params.thickness_px,
-        params.binned_thickness_px,
-        params.fallback_thickness_px,
-        params.extra_thickness_px,
-        position,
-        max(views.height_px, views.width_px),
-        binning,
-        context,
-    )
-    x_tilt_deg, own_deg = _x_tilts(params, context, position, included, count)
-    if np.abs(np.radians(own_deg)).max(initial=0) * thickness / 2 > _X_TILT_SPREAD_PX:
-        context.warn(
-            errors.tilt.X_TILTS_VARY.notice(
-                "x_tilts", f"they differ by {np.ptp(own_deg):.2f} degrees."
-            )
-        )
-    offset_deg = _or(params.tilt_offset_deg, position.tilt_offset_deg)
-    geometry = SliceGeometry(
-        np.radians(tilt_deg[included] + offset_deg),
-        reader.width,
-        thickness,
-        x_tilt_rad=float(np.radians(x_tilt_deg)),
-        z_shift_px=position.z_shift_px / binning,
-        view_x_tilt_rad=np.radians(own_deg) if own_deg.any() else None,
-    )
-    size = views.pixel_size_nm
-    return _Plan(
-        geometry, included, binning, thickness_source, position, size * binning if size else None
-    )
-
-
-def _x_tilts(
-    params: ReconstructParams,
-    context: StepContext,
-    position: Position,
-    included: NDArray[np.intp],
-    count: int,
-) -> tuple[float, NDArray[np.float64]]:
-    """Return the X-axis tilt of all views, and each view's difference from it, in degrees."""
-    common = _or(params.x_axis_tilt_deg, position.x_axis_tilt_deg)
-    if not context.has("x_tilts"):
-        return common, np.zeros(len(included))
-    each = angles.read(context.input("x_tilts"))
-    if len(each) != count:
-        raise errors.tilt.VIEWS_DO_NOT_MATCH.error(
-            context.input("x_tilts"), f"it has {len(each)} X-axis tilts for {count} views."
-        )
-    own = each[included]
-    return common + float(own.mean()), own - own.mean()
-
-
 def _scaling(
-    params: ReconstructParams, plan: _Plan, method: Backprojection, source: RowSource
+    params: ReconstructParams, plan: Plan, method: Backprojection, source: RowSource
 ) -> _Scaling:
     """Return the scaling of SCALE, or one that a few slices suggest."""
     if params.output == "float32" and params.scale is None:
@@ -274,7 +191,7 @@ def _scaling(
     return _Scaling(add / gain, multiply * gain, mode=1)
 
 
-def _gain(plan: _Plan, method: Backprojection) -> float:
+def _gain(plan: Plan, method: Backprojection) -> float:
     """Return by how much tilt's values are larger: its ramp counts steps, not cycles."""
     from tomoline.kernels.filters import angular_widths
 
@@ -294,7 +211,7 @@ def _factor(method: Backprojection, source: RowSource) -> float:
     return INT16_LIMIT / (_HEADROOM * largest) if largest > 0 else 1.0
 
 
-def _writer(path: Path, plan: _Plan, height: int, scaling: _Scaling) -> MrcWriter:
+def _writer(path: Path, plan: Plan, height: int, scaling: _Scaling) -> MrcWriter:
     shape = (height, plan.geometry.thickness, plan.geometry.x_count)
     return MrcWriter(
         path,
@@ -362,7 +279,7 @@ def _fill(
 
 
 def _run_sirt(
-    params: ReconstructParams, plan: _Plan, source: RowSource, context: StepContext
+    params: ReconstructParams, plan: Plan, source: RowSource, context: StepContext
 ) -> Values:
     """Write the tomogram by SIRT, and the earlier iterations to leave as ROOT.srecNN."""
     from tomoline.steps import _slices
@@ -407,7 +324,7 @@ def _view_means(source: RowSource, context: StepContext) -> NDArray[np.float64]:
     return total / (height * source.reader.width)
 
 
-def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: _Plan) -> None:
+def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: Plan) -> None:
     """Replace a file of floating-point numbers by one of integers between the limits."""
     low, high = written.statistics.minimum, written.statistics.maximum
     factor = (limits[1] - limits[0]) / max(high - low, 1e-30)
