@@ -10,7 +10,7 @@ import pytest
 from tomoline import geometry
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import TomolineError
-from tomoline.files import angles, transforms
+from tomoline.files import angles, com, transforms
 from tomoline.files.mrc import MrcWriter, open_map
 from tomoline.kernels.backproject import backproject_volume
 from tomoline.steps.acquisition import Acquisition, View
@@ -183,6 +183,24 @@ def test_slice_by_slice_as_in_one_piece(data_set, x_tilt_deg):
     run(TRIM, data_set, output="float32", reorient="none")
     densities = np.asarray(open_map(data_set.path("tomogram")))
     np.testing.assert_allclose(densities, volume, atol=1.1 * half_a_step)
+
+
+def test_tilt_offset_is_added_to_the_angles_and_told_to_tilt(data_set):
+    run(ALIGNED_STACK, data_set)
+    wanted = {"thickness_px": 50, "tilt_offset_deg": 3.0, "x_axis_tilt_deg": 1.5}
+    run(RECONSTRUCT, data_set, output="float32", **wanted)
+    used = np.delete(np.arange(31), 7)
+    stack = np.asarray(open_map(data_set.path("aligned_stack")))[used]
+    tilt = np.radians(TILT_DEG[used] + 3.0)
+    whole = backproject_volume(stack, tilt, 50, x_tilt_rad=math.radians(1.5))[20:-20]
+    volume = open_map(data_set.path("full_tomogram"))[20:-20]
+    np.testing.assert_allclose(volume, whole, atol=1e-3 * np.abs(whole).max())
+    command = com.read(data_set.path("tilt_com"))[-1]
+    options = dict(command.options)
+    assert float(options["OFFSET"]) == 3.0
+    assert float(options["XAXISTILT"]) == 1.5
+    assert options["THICKNESS"] == "50"
+    assert options["EXCLUDELIST2"] == "8"
 
 
 @pytest.mark.parametrize("reorient", ["rotate", "flip", "none"])
