@@ -14,3 +14,12 @@ def tilt_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real recordings are not here ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def scan_data() -> Path:
+    """Folder of real X-ray and neutron scans; they are not part of the project."""
+    folder = DATA / "scan"
+    if not folder.is_dir():
+        pytest.skip(f"the real recordings are not here ({folder})")
+    return folder

@@ -12,6 +12,13 @@ higher rows), counter-clockwise. In the aligned frame, where the axis is vertica
 (x, y, z) relative to the centre is seen at tilt angle theta at
 
     u = x cos(theta) + z sin(theta),   v = y.
+
+A scan turns the specimen about a vertical axis; slices are perpendicular to it. A point (x, y) of
+a slice, relative to the slice's centre, is seen at angle theta at the column
+
+    u = axis_px + x cos(theta) + y sin(theta),
+
+so the first projection (theta = 0) is along +y, and the axis lies at the centre of each slice.
 """
 
 from __future__ import annotations

@@ -8,9 +8,11 @@ UNIT_OF_SUFFIX: dict[str, str] = {
     "nm": "nm",
     "um": "µm",
     "mm": "mm",
+    "m": "m",
     "px": "pixels",
     "deg": "degrees",
     "kv": "kV",
+    "kev": "keV",
     "s": "s",
     "bytes": "bytes",
     "e_per_a2": "e/Å²",
@@ -18,7 +20,22 @@ UNIT_OF_SUFFIX: dict[str, str] = {
     "per_px": "cycles/pixel",
     "percent": "%",
     "views": "views",
+    "angles": "angles",
+    "frames": "frames",
+    "slices": "slices",
+    "counts": "counts",
 }
+
+_HC_KEV_M = 1.239841984e-9  # Planck's constant times the speed of light, exact in the 2019 SI
+
+
+def wavelength_m(energy_kev: float) -> float:
+    """Return the wavelength of photons of an energy.
+
+    >>> round(wavelength_m(18.0) * 1e12, 3)
+    68.88
+    """
+    return _HC_KEV_M / energy_kev
 
 
 def unit_of_name(name: str) -> str | None:

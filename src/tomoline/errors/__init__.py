@@ -5,10 +5,21 @@ Each module is one area of the table. Raise ``KIND.error(where=..., found=...)``
 print this table.
 """
 
-from tomoline.errors import files, parameters, running, tilt
+from tomoline.errors import (
+    axis,
+    files,
+    flats,
+    parameters,
+    register,
+    retrieve,
+    running,
+    scan,
+    tilt,
+    volume,
+)
 from tomoline.errors._kind import ErrorKind, Faults, Notice, TomolineError
 
-AREAS = (files, parameters, running, tilt)
+AREAS = (files, parameters, running, tilt, scan, flats, register, retrieve, axis, volume)
 KINDS: dict[str, ErrorKind] = {kind.code: kind for area in AREAS for kind in area.KINDS}
 
 __all__ = [
@@ -18,8 +29,14 @@ __all__ = [
     "Faults",
     "Notice",
     "TomolineError",
+    "axis",
     "files",
+    "flats",
     "parameters",
+    "register",
+    "retrieve",
     "running",
+    "scan",
     "tilt",
+    "volume",
 ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from tomoline.errors import Notice
+from tomoline.files.sinograms import Sinograms
 from tomoline.params import StepParams
 
 Chunk = TypeVar("Chunk")
@@ -76,14 +77,34 @@ class StepContext(Protocol):
     def input(self, artifact: str) -> Path:
         """Return the path of an artifact that the step declares as read."""
 
-    def writing(self, artifact: str) -> AbstractContextManager[Path]:
+    def writing(
+        self, artifact: str, *, suffix: str = "", folder: bool = False
+    ) -> AbstractContextManager[Path]:
         """Give a temporary path to write an artifact to; it gets its name when the block ends.
 
         If the block fails, the temporary file is removed and no artifact appears.
+
+        Parameters
+        ----------
+        artifact : str
+            Name of the artifact.
+        suffix : str
+            Stands for ``{suffix}`` in its file name, for those that have several formats.
+        folder : bool
+            Whether it is a folder of files; the block finds it made and empty.
         """
 
     def keep(self, artifact: str) -> None:
         """Tell that an artifact that the step writes is in place already."""
+
+    def create_sinograms(self, artifact: str, shape: tuple[int, int, int]) -> Sinograms:
+        """Make the store of a volatile artifact, of `shape` (rows, angles, columns), zeros.
+
+        It is held in memory where it fits the limit, else in a scratch file; steps cannot tell.
+        """
+
+    def sinograms(self, artifact: str) -> Sinograms:
+        """Return the store of a volatile artifact that the step declares as read."""
 
     def warn(self, notice: Notice) -> None:
         """Record a warning; the report and ``tomoline show`` tell it."""
@@ -132,6 +153,9 @@ class Step(Generic[P]):
         ``active(params)``: False where the parameters switch the step off.
     external : callable
         ``external(source, params)``: files outside the data set that it reads; only the set-up.
+    listed : callable
+        ``listed(source, params)``: files outside that are too many to be digested; their names,
+        sizes and times of change stand for them. Only the set-up.
     """
 
     name: str
@@ -148,6 +172,7 @@ class Step(Generic[P]):
     halo: int = 0
     active: Callable[[P], bool] = lambda params: True
     external: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
+    listed: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
 
     @property
     def help(self) -> str:

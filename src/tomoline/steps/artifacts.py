@@ -17,15 +17,19 @@ class Artifact:
         File name in the data set's folder, with ``{root}``.
     title : str
         What it is, for readers.
+    volatile : bool
+        Held in memory, or in a scratch file, only as long as a run needs it; made again when a
+        later step has to run.
     """
 
     name: str
     pattern: str
     title: str
+    volatile: bool = False
 
-    def file_name(self, root: str) -> str:
-        """Return the file's name for the data set `root`."""
-        return self.pattern.format(root=root)
+    def file_name(self, root: str, suffix: str = "") -> str:
+        """Return the file's name for the data set `root`; `suffix` where it has several formats."""
+        return self.pattern.format(root=root, suffix=suffix)
 
 
 _TABLE = (
@@ -57,6 +61,22 @@ _TABLE = (
     ("tilt_com", "tilt.com", "IMOD's command file for the whole tomogram"),
     ("sirt_tomogram", "{root}_sirt_rec.mrc", "whole tomogram after the last SIRT iteration"),
     ("tomogram", "{root}_rec.mrc", "trimmed tomogram"),
+    ("scan_layout", "{root}_scan.json", "frames, angles and geometry of the scan"),
+    ("flat_fields", "{root}_flats.npz", "darks, flats and how frames are matched to them"),
+    ("shifts", "{root}_shifts.json", "shifts between the distances, for each angle"),
+    ("flat_choice", "{root}_flats_chosen.npz", "flats chosen for each frame, with their scores"),
+    ("retrieval", "{root}_retrieval.json", "unit and state of the retrieved projections"),
+    ("corrected_frames", "{root}_corrected", "flat-corrected frames, a folder of TIFF files"),
+    ("rotation_axis", "{root}_axis.json", "rotation axis, its tilt, and how sure they are"),
+    ("axis_sweep", "{root}_axis_sweep.png", "a slice for each of several positions of the axis"),
+    ("stitching", "{root}_stitching.json", "how the halves of a full turn join"),
+    ("reconstruction", "{root}_reconstruction.json", "how slices are reconstructed, and limits"),
+    ("preview", "{root}_preview.tif", "a few reconstructed slices"),
+    ("volume", "{root}_volume{suffix}", "reconstructed volume"),
 )
 
-ARTIFACTS: dict[str, Artifact] = {row[0]: Artifact(*row) for row in _TABLE}
+ARTIFACTS: dict[str, Artifact] = {row[0]: Artifact(*row) for row in _TABLE} | {
+    "projections": Artifact(
+        "projections", ".{root}_projections.scratch", "retrieved projections", volatile=True
+    )
+}

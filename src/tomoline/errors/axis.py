@@ -1,0 +1,5 @@
+"""Errors of finding the rotation axis."""
+
+from tomoline.errors._kind import ErrorKind
+
+KINDS: tuple[ErrorKind, ...] = ()

@@ -1,0 +1,5 @@
+"""Errors of phase retrieval."""
+
+from tomoline.errors._kind import ErrorKind
+
+KINDS: tuple[ErrorKind, ...] = ()
