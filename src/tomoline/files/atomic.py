@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def destination_of(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def writing(path: Path, *, durable: bool = True, folder: bool = False) -> Iterator[Path]:
     """Give a temporary path to write to; the file gets its name when the block ends.
 
     Parameters
@@ -78,6 +79,9 @@ def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     durable : bool
         Whether to wait until the content is on the disk. Where not, it survives the end of the
         process, but not of the machine; the caller sees to it with `sync`.
+    folder : bool
+        Whether to write a folder of files: the block finds it made and empty. An existing folder
+        of that name is replaced, and until the new one has its name, none of that name exists.
 
     Yields
     ------
@@ -103,24 +107,40 @@ def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     inside = destination != path
     part = path if inside else temporary_path(path)
     try:
-        if path.is_dir():
+        if folder:
+            part.mkdir()
+        elif path.is_dir():
             raise IsADirectoryError(errno.EISDIR, "it is a folder")
         yield part
         if inside:
             return
         if durable:
-            sync(part)
-        os.replace(part, path)
+            sync_tree(part)
+        if folder and path.exists():
+            replaced = temporary_path(path)
+            os.replace(path, replaced)
+            os.replace(part, path)
+            remove(replaced)
+        else:
+            os.replace(part, path)
         if durable:
             sync_folder(path.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        remove(part)
         # An error about another file, say an input on the same disk, keeps that file's name.
         other = error.filename not in (None, str(part), part)
         raise translate_os_error(error, Path(error.filename) if other else destination) from error
     except BaseException:
-        part.unlink(missing_ok=True)
+        remove(part)
         raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder with all that is in it; nothing if there is none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -144,8 +164,8 @@ def remove_leftovers(folder: Path) -> list[Path]:
     own = f".{os.getpid()}-"
     removed = []
     for part in sorted(Path(folder).glob(".*.part")):
-        if own not in part.name and part.is_file():
-            part.unlink(missing_ok=True)
+        if own not in part.name and _TEMPORARY.fullmatch(part.name):
+            remove(part)
             removed.append(part)
     return removed
 
@@ -157,6 +177,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(path: Path) -> None:
+    """Wait until a file, or all files of a folder, are on the disk."""
+    if not path.is_dir():
+        sync(path)
+        return
+    for folder, _, names in os.walk(path):
+        for name in names:
+            sync(Path(folder) / name)
+        sync_folder(Path(folder))
 
 
 def sync_folder(folder: Path) -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.files.atomic import translate_os_error, writing
+from tomoline.files.sinograms import Sinograms
 from tomoline.steps import Engine
 from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow.held import Held
 from tomoline.workflow.record import Record
 
 RECORD_SUFFIX = ".tomoline.json"
@@ -47,9 +49,9 @@ class DataSet:
         """Path of the data set's log file."""
         return self.folder / f"{self.root}.log"
 
-    def path(self, artifact: str) -> Path:
+    def path(self, artifact: str, suffix: str = "") -> Path:
         """Return the path that an artifact has in this data set."""
-        return self.folder / ARTIFACTS[artifact].file_name(self.root)
+        return self.folder / ARTIFACTS[artifact].file_name(self.root, suffix)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -99,8 +101,9 @@ class RunContext:
 
     data_set: DataSet
     engine: Engine
+    held: Held
     notices: list[Notice] = field(default_factory=list)
-    written: list[str] = field(default_factory=list)
+    written: dict[str, Path] = field(default_factory=dict)
 
     @property
     def root(self) -> str:
@@ -137,16 +140,37 @@ class RunContext:
         return path
 
     @contextmanager
-    def writing(self, artifact: str) -> Iterator[Path]:
+    def writing(self, artifact: str, *, suffix: str = "", folder: bool = False) -> Iterator[Path]:
         """Give a temporary path to write an artifact to; it gets its name when the block ends."""
-        with writing(self.data_set.path(artifact), durable=False) as path:
+        destination = self.data_set.path(artifact, suffix)
+        with writing(destination, durable=False, folder=folder) as path:
             yield path
-        self.keep(artifact)
+        self.written[artifact] = destination
 
     def keep(self, artifact: str) -> None:
         """Tell that an artifact that the step writes is in place already."""
-        if artifact not in self.written:
-            self.written.append(artifact)
+        self.written[artifact] = self.data_set.path(artifact)
+
+    def create_sinograms(self, artifact: str, shape: tuple[int, int, int]) -> Sinograms:
+        """Make the store of a volatile artifact, in memory where it fits."""
+        self.keep(artifact)
+        return self.held.create(self.data_set.path(artifact), shape, self.engine)
+
+    def sinograms(self, artifact: str) -> Sinograms:
+        """Return the store of a volatile artifact.
+
+        Raises
+        ------
+        TomolineError
+            RUN-02 if it is neither held nor in its scratch file.
+        """
+        path = self.data_set.path(artifact)
+        store = self.held.get(path)
+        if store is None:
+            raise errors.running.MISSING_INPUT.error(
+                path, f"the {ARTIFACTS[artifact].title} are not there any more."
+            )
+        return store
 
     def warn(self, notice: Notice) -> None:
         """Record a warning."""

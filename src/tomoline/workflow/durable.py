@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tomoline.files.atomic import sync, sync_folder, translate_os_error
+from tomoline.files.atomic import sync_folder, sync_tree, translate_os_error
 
 
 def boot_id() -> str:
@@ -68,5 +68,5 @@ class DiskWriter:
 
 def _write(path: Path) -> None:
     if path.exists():  # a later run of the step may have taken it away
-        sync(path)
+        sync_tree(path)
         sync_folder(path.parent)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +22,16 @@ _SAMPLE_BYTES = 32 << 10
 def digest(path: Path) -> str:
     """Return a digest of a file's content: all of it up to 4 MiB, else 128 samples and the size.
 
+    Of a folder it is that of the names and sizes of the files in it.
+
     Raises
     ------
     OSError
         If the file cannot be read.
     """
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.is_file())
+        return _hash([(str(one.relative_to(path)), one.stat().st_size) for one in files])
     size = path.stat().st_size
     state = hashlib.sha256(str(size).encode())
     with path.open("rb") as file:
@@ -42,9 +47,21 @@ def digest(path: Path) -> str:
 
 def identity(path: Path, content: str, fingerprint: str) -> str:
     """Return the identity of an artifact with digest `content` that a step has written."""
-    if path.stat().st_size <= WHOLE_BYTES:
+    if path.is_file() and path.stat().st_size <= WHOLE_BYTES:
         return content
     return _hash({"content": content, "fingerprint": fingerprint})
+
+
+def listing(paths: Sequence[Path]) -> str:
+    """Return a digest of the names, sizes and times of change of files; missing ones count too."""
+    facts = []
+    for path in paths:
+        try:
+            status = path.stat()
+            facts.append((path.name, status.st_size, status.st_mtime_ns))
+        except OSError:
+            facts.append((path.name, -1, 0))
+    return _hash(facts)
 
 
 def step_fingerprint(

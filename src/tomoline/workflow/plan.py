@@ -10,9 +10,11 @@ from tomoline import errors
 from tomoline.params import StepParams
 from tomoline.recipes import Recipe
 from tomoline.steps import Step
+from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.workflow.dataset import DataSet
 from tomoline.workflow.durable import boot_id
-from tomoline.workflow.fingerprint import digest, identity, step_fingerprint
+from tomoline.workflow.fingerprint import digest, identity, listing, step_fingerprint
+from tomoline.workflow.held import Held
 from tomoline.workflow.record import Record, jsonable
 
 Action = Literal["run", "keep", "off", "leave"]
@@ -92,7 +94,9 @@ def _reason_to_run(
     if done.unsynced_boot not in ("", boot_id()):
         return "the machine stopped before its results were on the disk"
     missing = [
-        one.file for one in done.outputs.values() if not (data_set.folder / one.file).exists()
+        one.file
+        for name, one in done.outputs.items()
+        if not ARTIFACTS[name].volatile and not (data_set.folder / one.file).exists()
     ]
     if missing:
         return f"{missing[0]} is missing"
@@ -111,11 +115,15 @@ def _inputs(
     """Return the identity of everything that a step reads, as it is now."""
     identities = {}
     for artifact in (*step.reads, *step.optional):
+        writer = next((one for one in record.steps if artifact in one.outputs), None)
+        if ARTIFACTS[artifact].volatile:
+            if writer is not None:
+                identities[artifact] = writer.outputs[artifact].identity
+            continue
         path = data_set.path(artifact)
         if not path.exists():
             continue
         content = digest(path)
-        writer = next((one for one in record.steps if artifact in one.outputs), None)
         known = writer.outputs[artifact] if writer else None
         if known is not None and known.digest == content:
             identities[artifact] = known.identity
@@ -129,7 +137,47 @@ def _inputs(
         elif done is not None and key in done.inputs:
             # Moved into the data set, or taken away since: the copy in the data set serves.
             identities[key] = done.inputs[key]
+    listed = step.listed(data_set.source, params)
+    if listed:
+        identities["source frames"] = listing(listed)
     return identities
+
+
+def volatile_writers(recipe: Recipe, chosen: list[Step[Any]]) -> list[Step[Any]]:
+    """Return the steps before the chosen ones that write what these read and no file keeps."""
+    needed = {name for step in chosen for name in step.reads if ARTIFACTS[name].volatile}
+    return [
+        step for step in recipe.steps if step not in chosen and needed.intersection(step.writes)
+    ]
+
+
+def needed_again(
+    step: Step[Any],
+    decision: Decision,
+    later: list[Decision],
+    data_set: DataSet,
+    held: Held,
+) -> Decision:
+    """Run a step that is up to date if its volatile results are gone and a later step needs them.
+
+    Parameters
+    ----------
+    step, decision
+        The step, and what was decided for it.
+    later : list of Decision
+        Of the steps that come after it.
+    data_set, held
+        Where its results would be.
+    """
+    volatile = [name for name in step.writes if ARTIFACTS[name].volatile]
+    if decision.action not in ("keep", "leave") or not volatile:
+        return decision
+    for name in volatile:
+        readers = [one.step.name for one in later if one.action == "run" and name in one.step.reads]
+        if readers and not held.has(data_set.path(name)):
+            reason = f"{readers[0]} needs its {ARTIFACTS[name].title} again"
+            return Decision(step, "run", reason, decision.fingerprint, decision.inputs)
+    return decision
 
 
 def plan(
@@ -139,20 +187,27 @@ def plan(
     record: Record,
     first: str | None = None,
     last: str | None = None,
+    held: Held | None = None,
 ) -> list[Decision]:
     """Tell for each step of a recipe what a run would do, without doing anything."""
     chosen = select(recipe, first, last)
+    again = volatile_writers(recipe, chosen)
     remade: set[str] = set()
     decisions = []
     for step in recipe.steps:
-        if step not in chosen:
+        if step not in chosen and step not in again:
             decisions.append(Decision(step, "leave", "outside the range asked for"))
             continue
-        decision = decide(step, parameters[step.name], data_set, record, forced=bool(first))
+        forced = bool(first) and step in chosen
+        decision = decide(step, parameters[step.name], data_set, record, forced=forced)
         touched = sorted(remade.intersection((*step.reads, *step.optional)))
         if decision.action == "keep" and touched:
             decision = Decision(step, "run", f"{touched[0]} is made again")
         if decision.action == "run":
             remade.update(step.writes)
         decisions.append(decision)
+    for place, decision in enumerate(decisions):
+        decisions[place] = needed_again(
+            decision.step, decision, decisions[place + 1 :], data_set, held or Held()
+        )
     return decisions

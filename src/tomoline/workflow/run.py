@@ -6,11 +6,12 @@ import time
 import traceback
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
-from tomoline.files.atomic import remove_leftovers, translate_os_error
+from tomoline.files.atomic import remove, remove_leftovers, translate_os_error
 from tomoline.params import StepParams
 from tomoline.recipes import Recipe
 from tomoline.steps import Engine, Step
@@ -19,8 +20,9 @@ from tomoline.workflow._allocator import keep_freed_memory
 from tomoline.workflow.dataset import DataSet, RunContext
 from tomoline.workflow.durable import DiskWriter, boot_id
 from tomoline.workflow.fingerprint import digest, identity
+from tomoline.workflow.held import Held
 from tomoline.workflow.memory import PeakMemory
-from tomoline.workflow.plan import Decision, decide, select
+from tomoline.workflow.plan import Decision, decide, needed_again, plan, select, volatile_writers
 from tomoline.workflow.record import OutputRecord, Record, StepRecord, WarningRecord, jsonable
 
 
@@ -57,6 +59,7 @@ def run_recipe(
     listener: Listener,
     first: str | None = None,
     last: str | None = None,
+    scratch: Path | None = None,
 ) -> Record:
     """Run the steps of a recipe that are not up to date; the record tells what happened.
 
@@ -72,6 +75,8 @@ def run_recipe(
         Is told of each step.
     first, last : str, optional
         Names or batchruntomo numbers; with `first` the steps from there run in any case.
+    scratch : Path, optional
+        Folder for what does not fit the memory; the data set's own if left out.
 
     Returns
     -------
@@ -84,28 +89,56 @@ def run_recipe(
         Of the step that failed; the record holds it too, and what finished before is kept.
     """
     chosen = select(recipe, first, last)
+    again = volatile_writers(recipe, chosen)
     keep_freed_memory()
+    held = Held(scratch)
     with data_set.locked(), DiskWriter() as disk:
         remove_leftovers(data_set.folder)
         record = load_record(data_set, recipe)
-        for step in chosen:
-            params = parameters[step.name]
-            decision = decide(step, params, data_set, record, forced=bool(first))
-            if decision.action == "keep":
-                listener.step_kept(step, decision.reason)
-            elif decision.action == "off":
-                _switch_off(step, data_set, record)
-                listener.step_kept(step, decision.reason)
-            else:
-                listener.step_starts(step, decision.reason)
-                _run_step(decision, params, data_set, record, engine, listener)
-                outputs = [data_set.path(name) for name in decision.step.writes]
-                disk.add([path for path in outputs if path.exists()])
+        try:
+            for step in recipe.steps:
+                if step not in chosen and step not in again:
+                    continue
+                params = parameters[step.name]
+                forced = bool(first) and step in chosen
+                decision = decide(step, params, data_set, record, forced=forced)
+                if decision.action == "keep":
+                    all_of_them = plan(recipe, parameters, data_set, record, first, last, held)
+                    later = all_of_them[recipe.steps.index(step) + 1 :]
+                    decision = needed_again(step, decision, later, data_set, held)
+                if decision.action == "keep":
+                    listener.step_kept(step, decision.reason)
+                elif decision.action == "off":
+                    _switch_off(step, data_set, record)
+                    listener.step_kept(step, decision.reason)
+                else:
+                    listener.step_starts(step, decision.reason)
+                    _run_step(decision, params, data_set, record, engine, held, listener)
+                    disk.add(_files_of(step, data_set, record))
+            _drop_what_is_done(recipe, data_set, record, held)
+        finally:
+            held.release()
         disk.wait()
         for entry in record.steps:
             entry.unsynced_boot = ""
         record.write(data_set.record_path)
     return record
+
+
+def _files_of(step: Step[Any], data_set: DataSet, record: Record) -> list[Path]:
+    entry = record.step(step.name)
+    paths = [data_set.folder / one.file for one in entry.outputs.values()] if entry else []
+    return [path for path in paths if path.exists()]
+
+
+def _drop_what_is_done(recipe: Recipe, data_set: DataSet, record: Record, held: Held) -> None:
+    """Delete the scratch files that no step needs any more."""
+    for name, artifact in ARTIFACTS.items():
+        if not artifact.volatile or not held.has(data_set.path(name)):
+            continue
+        readers = [record.step(step.name) for step in recipe.steps if name in step.reads]
+        if all(one is not None and one.state in ("finished", "off") for one in readers):
+            held.remove(data_set.path(name))
 
 
 def _switch_off(step: Step[Any], data_set: DataSet, record: Record) -> None:
@@ -114,7 +147,7 @@ def _switch_off(step: Step[Any], data_set: DataSet, record: Record) -> None:
     if known is not None and known.state == "off":
         return
     for output in known.outputs.values() if known else ():
-        (data_set.folder / output.file).unlink(missing_ok=True)
+        remove(data_set.folder / output.file)
     record.replace(StepRecord(name=step.name, number=step.number, title=step.title, state="off"))
     record.write(data_set.record_path)
 
@@ -125,6 +158,7 @@ def _run_step(
     data_set: DataSet,
     record: Record,
     engine: Engine,
+    held: Held,
     listener: Listener,
 ) -> None:
     step = decision.step
@@ -144,7 +178,7 @@ def _run_step(
     )
     record.replace(entry)
     record.write(data_set.record_path)
-    context = _ReportingContext(data_set, engine, step, listener)
+    context = _ReportingContext(data_set, engine, held, step, listener)
     context.log(f"{step.name} starts ({decision.reason})")
     memory = PeakMemory()
     memory.reset()
@@ -180,9 +214,14 @@ class _ReportingContext(RunContext):
     """The context of one step, whose warnings also go to the listener."""
 
     def __init__(
-        self, data_set: DataSet, engine: Engine, step: Step[Any], listener: Listener
+        self,
+        data_set: DataSet,
+        engine: Engine,
+        held: Held,
+        step: Step[Any],
+        listener: Listener,
     ) -> None:
-        super().__init__(data_set, engine)
+        super().__init__(data_set, engine, held)
         self._step = step
         self._listener = listener
 
@@ -193,7 +232,10 @@ class _ReportingContext(RunContext):
 
 def _check_inputs(step: Step[Any], context: RunContext) -> None:
     for artifact in step.reads:
-        context.input(artifact)
+        if ARTIFACTS[artifact].volatile:
+            context.sinograms(artifact)
+        else:
+            context.input(artifact)
 
 
 def _outputs(
@@ -201,16 +243,20 @@ def _outputs(
 ) -> dict[str, OutputRecord]:
     outputs = {}
     for artifact in step.writes:
-        path = data_set.path(artifact)
-        if artifact in context.written:
-            content = digest(path)
-            outputs[artifact] = OutputRecord(
-                file=ARTIFACTS[artifact].file_name(data_set.root),
-                digest=content,
-                identity=identity(path, content, entry.fingerprint),
-            )
-        elif artifact in entry.outputs:  # written by an earlier run, not by this one
-            path.unlink(missing_ok=True)
+        path = context.written.get(artifact)
+        known = entry.outputs.get(artifact)
+        if known is not None and (path is None or known.file != path.name):
+            remove(data_set.folder / known.file)  # written by an earlier run, not by this one
+        if path is None:
+            continue
+        volatile = ARTIFACTS[artifact].volatile
+        content = "" if volatile else digest(path)
+        outputs[artifact] = OutputRecord(
+            file=path.name,
+            digest=content,
+            # What is volatile may be made again: what it was made from tells what it is.
+            identity=entry.fingerprint if volatile else identity(path, content, entry.fingerprint),
+        )
     return outputs
 
 
