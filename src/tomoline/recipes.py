@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tomoline import errors
@@ -23,11 +24,33 @@ from tomoline.steps.trim import TRIM
 
 @dataclass(frozen=True)
 class Recipe:
-    """An ordered list of steps with a name."""
+    """An ordered list of steps with a name.
+
+    Attributes
+    ----------
+    name, title : str
+        Name, and what kind of acquisition it is for.
+    steps : tuple of Step
+        In order; the first one finds the acquisition and has a parameter ``name``, the root name.
+    suffixes : tuple of str
+        Of the files that such an acquisition is given by.
+    result : str
+        The artifact that it is all for.
+    in_place : bool
+        Whether a file in a folder of its own name is already delivered, as IMOD's data sets lie.
+    """
 
     name: str
     title: str
     steps: tuple[Step[Any], ...]
+    suffixes: tuple[str, ...] = ()
+    result: str = ""
+    in_place: bool = False
+
+    @property
+    def setup(self) -> Step[Any]:
+        """The step that finds the acquisition."""
+        return self.steps[0]
 
     def step(self, name_or_number: str, *, last: bool = False) -> Step[Any]:
         """Return the step of that name or batchruntomo number.
@@ -76,9 +99,35 @@ TILT = Recipe(
         RECONSTRUCT,
         TRIM,
     ),
+    suffixes=(".mrc", ".st", ".tif", ".tiff"),
+    result="tomogram",
+    in_place=True,
+)
+
+SCAN = Recipe(
+    "scan",
+    "X-ray scan",
+    (),
+    suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
+    result="volume",
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT,)}
 STEPS: dict[str, Step[Any]] = {
     step.name: step for recipe in RECIPES.values() for step in recipe.steps
 }
+
+
+def recipe_for(path: Path) -> Recipe:
+    """Return the recipe that an acquisition is for, by the suffix of its file.
+
+    A folder, and a suffix that no recipe claims, are those of a scan: its parameter files may be
+    called anything.
+
+    >>> recipe_for(Path("TS_01.mrc")).name
+    'tilt'
+    """
+    for recipe in RECIPES.values():
+        if path.suffix.lower() in recipe.suffixes and not path.is_dir():
+            return recipe
+    return SCAN

@@ -28,9 +28,15 @@ EXIT_INTERRUPTED = 130
 def run_command(
     paths: Annotated[
         list[Path],
-        typer.Argument(help="Stacks (.mrc, .st, .tif), or folders DIR/ROOT of earlier runs."),
+        typer.Argument(
+            help="Tilt series (.mrc, .st, .tif), scans (HiTT parameter files, .h5, .nxs, .txrm, "
+            "folders of TIFF files), or folders DIR/ROOT of earlier runs."
+        ),
     ],
-    recipe: Annotated[str, typer.Option(help="Kind of acquisition.")] = "tilt",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Kind of acquisition, tilt or scan; by default the file tells."),
+    ] = None,
     directives: Annotated[
         list[Path] | None,
         typer.Option(help="IMOD batch directive file; repeat for more, later ones win."),
@@ -58,6 +64,10 @@ def run_command(
     memory: Annotated[
         str | None, typer.Option(help="Memory limit such as 8G; default: 80 % of what there is.")
     ] = None,
+    scratch: Annotated[
+        Path | None,
+        typer.Option(help="Folder on a fast disk for what does not fit the memory limit."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")
     ] = False,
@@ -67,6 +77,10 @@ def run_command(
     With gold beads the one thing to tell is their size:
 
         tomoline run series.mrc --set setup.gold_diameter_nm=10
+
+    A scan needs nothing but its parameter file, or its HDF5 file:
+
+        tomoline run tomo_111.par --set output.format=tiff
 
     'tomoline steps' lists the steps with their parameters, 'tomoline directives' IMOD's names.
     """
@@ -85,6 +99,7 @@ def run_command(
             last=until,
             threads=threads,
             memory=memory,
+            scratch=scratch,
             dry_run=dry_run,
         )
         for path in paths

@@ -16,7 +16,7 @@ from tomoline.engine import ThreadsEngine
 from tomoline.errors import Notice, TomolineError
 from tomoline.files.atomic import translate_os_error
 from tomoline.params import StepParams
-from tomoline.recipes import RECIPES, Recipe
+from tomoline.recipes import RECIPES, Recipe, recipe_for
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.surfaces.parameters import resolve
 from tomoline.units import parse_bytes
@@ -27,7 +27,6 @@ from tomoline.workflow.plan import plan
 from tomoline.workflow.record import Record
 from tomoline.workflow.run import load_record, run_recipe
 
-STACK_SUFFIXES = (".mrc", ".st", ".tif", ".tiff")
 # Artifacts that a recording brings along; the others are results.
 _RECORDED = ("raw_stack", "raw_tilt_angles")
 
@@ -37,7 +36,7 @@ class Request:
     """One data set to process, as the command line asks for it."""
 
     path: Path
-    recipe: str = "tilt"
+    recipe: str | None = None
     root: str | None = None
     deliver: Path | None = None
     directives: tuple[Path, ...] = ()
@@ -47,6 +46,7 @@ class Request:
     last: str | None = None
     threads: int | None = None
     memory: str | None = None
+    scratch: Path | None = None
     dry_run: bool = False
 
 
@@ -84,11 +84,7 @@ def execute(request: Request, console: Console) -> DataSet:
     TomolineError
         Of the parameters, the delivery, or the step that failed.
     """
-    recipe = RECIPES.get(request.recipe)
-    if recipe is None:
-        raise errors.parameters.BAD_OPTION.error(
-            "--recipe", f"{request.recipe!r} is unknown; there are {', '.join(RECIPES)}."
-        )
+    recipe = choose_recipe(request)
     resolved = resolve(
         recipe,
         directives=request.directives,
@@ -101,7 +97,7 @@ def execute(request: Request, console: Console) -> DataSet:
             engine_memory = parse_bytes(request.memory)
         except ValueError as error:
             raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
-    data_set = locate(request, resolved.parameters)
+    data_set = locate(request, recipe, resolved.parameters)
     parameters = resolved.parameters
     if _is_data_set(request.path):
         parameters = _as_before(recipe, parameters, load_record(data_set, recipe))
@@ -128,38 +124,64 @@ def execute(request: Request, console: Console) -> DataSet:
                 display,
                 first=request.first,
                 last=request.last,
+                scratch=request.scratch,
             )
         finally:
             report = _report(data_set, recipe, display)
-    _print_results(data_set, record, report, console)
+    _print_results(data_set, recipe, record, report, console)
     return data_set
 
 
-def locate(request: Request, parameters: Mapping[str, StepParams]) -> DataSet:
+def choose_recipe(request: Request) -> Recipe:
+    """Return the recipe that was asked for, that the data set has, or that the file is for.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06 for a recipe that there is not, RUN-05 for a folder with nothing in it.
+    """
+    if request.recipe is not None:
+        if request.recipe not in RECIPES:
+            raise errors.parameters.BAD_OPTION.error(
+                "--recipe", f"{request.recipe!r} is unknown; there are {', '.join(RECIPES)}."
+            )
+        return RECIPES[request.recipe]
+    if _is_data_set(request.path):
+        name = Record.read(find(request.path).record_path).recipe
+        if name in RECIPES:
+            return RECIPES[name]
+    return recipe_for(request.path)
+
+
+def locate(request: Request, recipe: Recipe, parameters: Mapping[str, StepParams]) -> DataSet:
     """Find out the root name, the source and the folder of a request.
 
     Raises
     ------
     TomolineError
-        FILE-.. where there is no stack, RUN-03 where the folder belongs to another acquisition.
+        FILE-.. where there is no acquisition, RUN-03 where the folder belongs to another one.
     """
     path = request.path
     if _is_data_set(path):
         return find(path)
     if not path.exists():
         raise errors.files.MISSING.error(path, "there is no such file.")
-    setup = parameters["setup"].model_dump()
-    root = request.root or setup["name"] or root_of(path)
-    beside = path.resolve().parent
-    in_place = request.deliver is None and beside.name == root  # as IMOD's data sets lie
+    if path.is_dir() and recipe.in_place:
+        return find(path)  # which says that there is no data set
+    name = parameters[recipe.setup.name].model_dump()["name"]
+    root = request.root or name or root_of(path, recipe)
+    beside = path.resolve() if path.is_dir() else path.resolve().parent
+    in_place = recipe.in_place and request.deliver is None and beside.name == root
     folder = beside if in_place else ((request.deliver or beside) / root).resolve()
     data_set = DataSet(root, folder, path.resolve())
-    _check_destination(data_set)
+    _check_destination(data_set, recipe)
     return data_set
 
 
 def _is_data_set(path: Path) -> bool:
-    return path.is_dir() or path.name.endswith(RECORD_SUFFIX)
+    return path.name.endswith(RECORD_SUFFIX) or (
+        path.is_dir() and any(path.glob(f"*{RECORD_SUFFIX}"))
+    )
 
 
 def _as_before(
@@ -177,24 +199,25 @@ def _as_before(
     return merged
 
 
-def root_of(path: Path) -> str:
-    """Return the root name that a stack's file name gives.
+def root_of(path: Path, recipe: Recipe) -> str:
+    """Return the root name that the name of an acquisition's file or folder gives.
 
-    >>> root_of(Path("TS_01.mrc"))
+    >>> root_of(Path("TS_01.mrc"), RECIPES["tilt"])
     'TS_01'
     """
-    return path.stem if path.suffix.lower() in STACK_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in recipe.suffixes else path.name
 
 
-def _check_destination(data_set: DataSet) -> None:
+def _check_destination(data_set: DataSet, recipe: Recipe) -> None:
     """Refuse to deliver onto another result of the same name."""
     if data_set.record_path.exists():
         record = Record.read(data_set.record_path)
         if record.source == str(data_set.source):
             return
-        setup = record.step("setup")
+        setup = record.step(recipe.setup.name)
         known = setup.inputs.get(f"source:{data_set.source.name}") if setup else None
-        if setup is not None and known != digest(data_set.source):
+        is_file = data_set.source.is_file()
+        if setup is not None and not (is_file and known == digest(data_set.source)):
             raise errors.running.OTHER_RESULT.error(
                 data_set.folder, f"it holds the results of {record.source}."
             )
@@ -253,12 +276,12 @@ def _print_plan(
 
 
 def _print_results(
-    data_set: DataSet, record: Record, report: Path | None, console: Console
+    data_set: DataSet, recipe: Recipe, record: Record, report: Path | None, console: Console
 ) -> None:
     lines = []
     artifacts = record.artifacts()
-    if "tomogram" in artifacts:
-        lines.append(("tomogram", data_set.folder / artifacts["tomogram"]))
+    if recipe.result in artifacts:
+        lines.append((recipe.result, data_set.folder / artifacts[recipe.result]))
     lines += [
         ("slice", one) for one in sorted(data_set.folder.glob(f"{data_set.root}_slice_*.png"))
     ]

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from tomoline.params import describe
-from tomoline.recipes import RECIPES
+from tomoline.recipes import RECIPES, STEPS
 from tomoline.steps import Step
 from tomoline.surfaces import options
 
@@ -23,7 +23,8 @@ def print_steps(name: str, console: Console | None = None) -> int:
     """
     out = console or Console(highlight=False)
     if name:
-        _print_step(RECIPES["tilt"].step(name), out)
+        for step in _named(name):
+            _print_step(step, out)
         return 0
     for recipe in RECIPES.values():
         out.print(f"[bold]{recipe.name}[/bold]  {recipe.title}")
@@ -32,6 +33,14 @@ def print_steps(name: str, console: Console | None = None) -> int:
             out.print(line, markup=False, soft_wrap=True)
     out.print("'tomoline steps STEP' lists the parameters of a step.", soft_wrap=True)
     return 0
+
+
+def _named(name: str) -> list[Step[Any]]:
+    """Return the step of that name, or the steps of all recipes with that number."""
+    if name in STEPS:
+        return [STEPS[name]]
+    found = [step for step in STEPS.values() if f"{step.number:g}" == name]
+    return found or [RECIPES["tilt"].step(name)]
 
 
 def _print_step(step: Step[Any], out: Console) -> None:
