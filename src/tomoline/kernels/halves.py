@@ -1,0 +1,431 @@
+"""The two halves of a full turn: how far they overlap, and joining them.
+
+A point that the first half shows at column u is shown half a turn later at column 2 a - u, with a
+the column of the axis. The second half, mirrored left to right, is therefore the first half
+displaced by s = W - 1 - 2 a columns: positive with the axis at the left, negative with the axis
+at the right, and W less the size of s columns are seen twice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from tomoline.kernels.fourier import forward_rows, good_size, inverse_rows
+
+Real = NDArray[np.float32]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Half width of the windowed sinc that moves images by parts of a pixel.
+_REACH = 4
+# Vertical shifts below this are not worth an interpolation along the columns.
+_NEGLIGIBLE_PX = 0.02
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How two halves of a full turn overlap.
+
+    Attributes
+    ----------
+    side : str
+        Side of the frame that the axis is at, ``left`` or ``right``.
+    overlap_px : float
+        Columns that both halves show.
+    axis_px : float
+        Column of the axis in the frames, pixel centres at integers.
+    confidence : float
+        0 to 1: from the correlation, and its lead over the next best overlap; 0 if there is none.
+    correlation : float
+        Correlation coefficient of the high-passed halves in the overlap.
+    """
+
+    side: Literal["left", "right"]
+    overlap_px: float
+    axis_px: float
+    confidence: float
+    correlation: float
+
+
+def find_overlap(
+    first: Real,
+    second: Real,
+    *,
+    least_px: int = 6,
+    detail_px: float = 12.0,
+    smooth_px: float = 1.0,
+) -> Overlap:
+    """Find side and overlap of the two halves of a full turn.
+
+    Every displacement is tried, from `least_px` columns of overlap at the right over the whole
+    width to as little at the left. The figure of merit is Pearson's coefficient over the columns
+    that both show, in units of what chance would give for that many of them (Fisher's z), so that
+    small overlaps do not win by luck.
+
+    Parameters
+    ----------
+    first, second : (angle, column) or (angle, row, column) float32
+        Line integrals (or anything linear in them) at the same angles, the second 180 degrees
+        later, not mirrored. What stays in place from angle to angle (stripes) is removed here.
+    least_px : int
+        Least overlap to be considered.
+    detail_px : float
+        Sigma of the Gaussian that is removed along the columns: structure wider than that agrees
+        at any displacement.
+    smooth_px : float
+        Sigma of the Gaussian that noise is smoothed with.
+
+    Returns
+    -------
+    Overlap
+        Confidence 0 where nothing in the halves correlates.
+
+    Notes
+    -----
+    After Vo et al., Opt. Express 29 (2021) 17849, who slide a window of fixed width; here all
+    common columns count, by masked correlation in Fourier space (Padfield, IEEE TIP 21 (2012)
+    2706).
+    """
+    one, two = _detail(first, detail_px, smooth_px), _detail(second, detail_px, smooth_px)
+    width = one.shape[1]
+    least = max(4, min(least_px, width))
+    coefficients, counts = _pearson_all(one, np.ascontiguousarray(two[:, ::-1]), least)
+    # Neighbours within the smoothing are not independent, so fewer values count.
+    independent = np.maximum(counts * one.shape[0] / (4.0 * smooth_px), 4.0)
+    merit = np.arctanh(np.clip(coefficients, -0.9999, 0.9999)) * np.sqrt(independent)
+    best = int(np.argmax(merit))
+    displacement = best - (width - least) + _vertex(coefficients, best)
+    displacement = max(-(width - 1.0), min(width - 1.0, displacement))
+    axis = (width - 1 - displacement) / 2
+    return Overlap(
+        side="left" if displacement > 0 else "right",
+        overlap_px=width - abs(displacement),
+        axis_px=axis,
+        confidence=_confidence(merit, coefficients, best, max(3, round(6 * smooth_px))),
+        correlation=float(coefficients[best]),
+    )
+
+
+def _detail(half: Real, detail_px: float, smooth_px: float) -> Real:
+    """Return (rows, columns) without what is common to all angles, and without slow structure."""
+    from scipy.ndimage import gaussian_filter1d
+
+    values = np.asarray(half, np.float32)
+    values = values - values.mean(axis=0, keepdims=True)
+    values = values.reshape(-1, values.shape[-1])
+    fine: Real = gaussian_filter1d(values, smooth_px, axis=-1, mode="nearest")
+    fine -= gaussian_filter1d(values, detail_px, axis=-1, mode="nearest")
+    return fine
+
+
+def _pearson_all(one: Real, two: Real, least: int) -> tuple[Floats, Floats]:
+    """Return Pearson's coefficient for each displacement of `two`, and the columns in common.
+
+    Displacement s means that column u of `one` lies at column u + s of `two`; they run from
+    -(width - least) to width - least.
+    """
+    rows, width = one.shape
+    size = good_size(2 * width)
+    products = np.zeros(size)
+    # In pieces, so that the padded transforms stay small whatever the number of angles.
+    for start in range(0, rows, 256):
+        part = np.zeros((2, min(256, rows - start), size), np.float32)
+        part[0, :, :width] = one[start : start + 256]
+        part[1, :, :width] = two[start : start + 256]
+        spectrum = forward_rows(part)
+        cross = (np.conj(spectrum[0]) * spectrum[1]).sum(axis=0, keepdims=True)
+        products += inverse_rows(cross.astype(np.complex64), size)[0]
+
+    def running(values: Real) -> Floats:
+        return np.concatenate([[0.0], np.cumsum(values.sum(axis=0, dtype=np.float64))])
+
+    displacements = np.arange(-(width - least), width - least + 1)
+    # Columns of `one` that are in common, first and one past the last.
+    low, high = np.maximum(0, -displacements), np.minimum(width, width - displacements)
+    sums = []
+    for values, offset in ((one, 0), (two, 1)):
+        begin, end = low + offset * displacements, high + offset * displacements
+        linear, square = running(values), running(values**2)
+        sums.append((linear[end] - linear[begin], square[end] - square[begin]))
+    common = (high - low).astype(np.float64)
+    number = common * rows
+    covariance = products[displacements % size] - sums[0][0] * sums[1][0] / number
+    spread = [np.maximum(square - linear**2 / number, 0.0) for linear, square in sums]
+    power = np.sqrt(spread[0] * spread[1])
+    # A part without any structure correlates with nothing.
+    floor = 1e-6 * math.sqrt(max(sums[0][1].max(), 0.0) * max(sums[1][1].max(), 0.0))
+    usable = power > max(floor, 1e-30)
+    coefficients = np.where(usable, covariance / np.where(usable, power, 1.0), 0.0)
+    return coefficients, common
+
+
+def _vertex(values: Floats, place: int) -> float:
+    """Return where the parabola through three values peaks, relative to the middle one."""
+    if not 0 < place < len(values) - 1:
+        return 0.0
+    before, here, after = values[place - 1 : place + 2]
+    curvature = before - 2 * here + after
+    if curvature >= 0:
+        return 0.0
+    return float(np.clip(0.5 * (before - after) / curvature, -0.5, 0.5))
+
+
+def _confidence(merit: Floats, coefficients: Floats, best: int, apart: int) -> float:
+    """Return 0 to 1 from how high the best stands, and how far above the best elsewhere."""
+    if coefficients[best] <= 0 or merit[best] < 5:
+        return 0.0
+    elsewhere = np.ones(len(merit), bool)
+    elsewhere[max(0, best - apart) : best + apart + 1] = False
+    second = max(float(merit[elsewhere].max()), 1.0) if elsewhere.any() else 1.0
+    lead = max(0.0, float(merit[best]) / second - 1.0) / 0.5
+    height = float(coefficients[best]) / 0.2
+    edge = 0.3 if best in (0, len(merit) - 1) else 1.0
+    score = edge * min(lead, height)
+    return score / (1.0 + score)
+
+
+def glue(
+    sinogram: Real, axis_px: float, *, mask_px: int = 0, match_levels: bool = True
+) -> tuple[Real, float]:
+    """Join the halves of one sinogram of a full turn in even steps, its end excluded.
+
+    Parameters
+    ----------
+    sinogram : (angle, column) float32
+        An even number of angles over 360 degrees.
+    axis_px : float
+        Column of the axis, nearer to one side than to the other.
+    mask_px, match_levels
+        As in `join`.
+
+    Returns
+    -------
+    (angle / 2, wide column) float32, float
+        The wide sinogram, and the column of the axis in it.
+    """
+    angles, width = sinogram.shape
+    half = angles // 2
+    left = axis_px < (width - 1) / 2
+    overlap = 2 * axis_px + 1 if left else 2 * (width - 1 - axis_px) + 1
+    wide = 2 * width - round(overlap)
+    offset = wide - width if left else 0
+    places = np.arange(half)
+    pairs = Pairs(
+        places, np.stack([places + half] * 2, axis=1), np.zeros(half), np.zeros((half, 2))
+    )
+    joined = join(
+        sinogram[None],
+        0,
+        np.array([axis_px]),
+        pairs,
+        wide,
+        offset,
+        mask_px=mask_px,
+        match_levels=match_levels,
+    )
+    return joined[0], axis_px + offset
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Projections that join.
+
+    Attributes
+    ----------
+    first : (pair,) int64
+        Angle that stays as it is.
+    second : (pair, 2) int64
+        The two angles about half a turn later; the same twice where one fits.
+    weight : (pair,) float64
+        Weight of the latter of the two.
+    shifts_px : (pair, 2) float64
+        (dy, dx) that move the mirrored second onto the first.
+    """
+
+    first: Integers
+    second: Integers
+    weight: Floats
+    shifts_px: Floats
+
+
+def halo_rows(dy_px: Floats) -> int:
+    """Return how many rows beside its own a row needs, for these vertical shifts.
+
+    >>> halo_rows(np.array([0.0, 0.01])), halo_rows(np.array([0.0, -1.5]))
+    (0, 6)
+    """
+    largest = float(np.abs(dy_px).max(initial=0.0))
+    return 0 if largest < _NEGLIGIBLE_PX else math.ceil(largest) + _REACH
+
+
+def join(
+    block: Real,
+    first_row: int,
+    axes_px: Floats,
+    pairs: Pairs,
+    width_px: int,
+    offset_px: int,
+    *,
+    mask_px: int = 0,
+    match_levels: bool = True,
+) -> Real:
+    """Join projections half a turn apart to wide sinograms.
+
+    The first of each pair keeps its pixels; the second is mirrored about the axis, moved by its
+    shift with a windowed sinc, and blended in with a cosine over the columns that both show.
+
+    Parameters
+    ----------
+    block : (row, angle, column) float32
+        All angles of the wanted rows and of those beside them that there are.
+    first_row : int
+        Place in `block` of the first wanted row.
+    axes_px : (wanted row,) float64
+        Column of the axis in each wanted row of the block.
+    pairs : Pairs
+        What joins what.
+    width_px, offset_px : int
+        Columns of the result, and where in it the first column of the first projections lies.
+    mask_px : int
+        Columns at both edges of the projections that are not used; those at the outer edges take
+        the value of the last one that is.
+    match_levels : bool
+        Share the mean difference in the overlap between the two, so that no step remains where
+        their backgrounds differ; each takes on half of it at the joint.
+
+    Returns
+    -------
+    (wanted row, pair, width_px) float32
+    """
+    result = np.empty((len(axes_px), len(pairs.first), width_px), np.float32)
+    vertical = bool(np.abs(pairs.shifts_px[:, 0]).max(initial=0.0) >= _NEGLIGIBLE_PX)
+    for row, axis in enumerate(axes_px):
+        _join_row(
+            block,
+            first_row + row,
+            float(axis),
+            pairs.first,
+            pairs.second,
+            pairs.weight,
+            pairs.shifts_px,
+            offset_px,
+            mask_px,
+            match_levels,
+            vertical,
+            result[row],
+        )
+    return result
+
+
+@njit(nogil=True, cache=True)
+def _sinc_weights(fraction: float, weights: Real) -> None:
+    """Fill the weights of a Lanczos-windowed sinc for a point `fraction` beyond a pixel."""
+    reach = len(weights) // 2
+    total = 0.0
+    for tap in range(len(weights)):
+        x = tap - (reach - 1) - fraction
+        if abs(x) < 1e-9:
+            value = 1.0
+        elif abs(x) >= reach:
+            value = 0.0
+        else:
+            value = (
+                math.sin(math.pi * x) * math.sin(math.pi * x / reach) * reach / (math.pi * x) ** 2
+            )
+        weights[tap] = value
+        total += value
+    for tap in range(len(weights)):
+        weights[tap] /= total
+
+
+@njit(nogil=True, cache=True)
+def _join_row(
+    block: Real,
+    row: int,
+    axis: float,
+    firsts: Integers,
+    seconds: Integers,
+    later_weights: Floats,
+    shifts: Floats,
+    offset: int,
+    mask: int,
+    match_levels: bool,
+    vertical: bool,
+    out: Real,
+) -> None:
+    rows, _, columns = block.shape
+    wide = out.shape[1]
+    taps = 2 * _REACH
+    weights = np.empty(taps, np.float32)
+    down = np.empty(taps, np.float32)
+    line = np.empty(columns, np.float32)
+    mirrored = np.empty(wide, np.float32)
+    low, high = mask, columns - 1 - mask
+    for pair in range(len(firsts)):
+        earlier, later = seconds[pair, 0], seconds[pair, 1]
+        late = np.float32(later_weights[pair])
+        dy, dx = shifts[pair, 0], shifts[pair, 1]
+        # The second projection at this row, between its two neighbours in angle, moved down.
+        line[:] = 0.0
+        if vertical:
+            below = math.floor(row - dy)
+            _sinc_weights(row - dy - below, down)
+            for tap in range(taps):
+                y = min(max(below + tap - (_REACH - 1), 0), rows - 1)
+                w = down[tap]
+                for u in range(columns):
+                    line[u] += w * ((1 - late) * block[y, earlier, u] + late * block[y, later, u])
+        else:
+            for u in range(columns):
+                line[u] = (1 - late) * block[row, earlier, u] + late * block[row, later, u]
+        # Column j of the result shows the second at u = 2 axis + dx + offset - j.
+        reflected = 2 * axis + dx + offset
+        whole = math.floor(reflected)
+        _sinc_weights(reflected - whole, weights)
+        for j in range(wide):
+            value = np.float32(0.0)
+            start = whole - j - (_REACH - 1)
+            if start >= low and start + taps - 1 <= high:
+                for tap in range(taps):
+                    value += weights[tap] * line[start + tap]
+            else:
+                for tap in range(taps):
+                    value += weights[tap] * line[min(max(start + tap, low), high)]
+            mirrored[j] = value
+        first = firsts[pair]
+        # What each shows, as columns of the result; the overlap is what both do.
+        first_low, first_high = offset + low, offset + high
+        second_low = math.ceil(reflected - high)
+        second_high = math.floor(reflected - low)
+        begin, end = max(first_low, second_low), min(first_high, second_high)
+        first_is_right = first_low > second_low
+        half_step = np.float32(0.0)
+        if match_levels and end > begin:
+            total, weight_sum = 0.0, 0.0
+            for j in range(begin, end + 1):
+                # Both are best in the middle of the overlap, away from their own edges.
+                w = math.sin(math.pi * (j - begin + 0.5) / (end - begin + 1)) ** 2
+                total += w * (block[row, first, j - offset] - mirrored[j])
+                weight_sum += w
+            half_step = np.float32(0.5 * total / weight_sum)
+        for j in range(wide):
+            if j < begin:
+                part = np.float32(0.0) if first_is_right else np.float32(1.0)
+            elif j > end:
+                part = np.float32(1.0) if first_is_right else np.float32(0.0)
+            else:
+                part = np.float32(
+                    0.5 - 0.5 * math.cos(math.pi * (j - begin + 0.5) / (end - begin + 1))
+                )
+                if not first_is_right:
+                    part = np.float32(1.0) - part
+            u = min(max(j - offset, low), high)
+            out[pair, j] = part * (block[row, first, u] - half_step) + (np.float32(1.0) - part) * (
+                mirrored[j] + half_step
+            )
