@@ -106,6 +106,12 @@ class StepContext(Protocol):
     def sinograms(self, artifact: str) -> Sinograms:
         """Return the store of a volatile artifact that the step declares as read."""
 
+    def recall(self, name: str) -> Any:
+        """Return what was prepared under a name while a scan was recorded, or None.
+
+        Whoever uses it must see for himself that it is what he would compute.
+        """
+
     def warn(self, notice: Notice) -> None:
         """Record a warning; the report and ``tomoline show`` tell it."""
 

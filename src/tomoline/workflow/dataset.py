@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Notice
@@ -102,6 +103,7 @@ class RunContext:
     data_set: DataSet
     engine: Engine
     held: Held
+    prepared: Mapping[str, Any] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     written: dict[str, Path] = field(default_factory=dict)
 
@@ -171,6 +173,10 @@ class RunContext:
                 path, f"the {ARTIFACTS[artifact].title} are not there any more."
             )
         return store
+
+    def recall(self, name: str) -> Any:
+        """Return what was prepared under a name, or None."""
+        return self.prepared.get(name)
 
     def warn(self, notice: Notice) -> None:
         """Record a warning."""

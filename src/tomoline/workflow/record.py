@@ -62,6 +62,8 @@ class StepRecord(BaseModel):
     """Boot of the machine during which the outputs were written, until they are on the disk."""
     started: str = ""
     seconds: float = 0.0
+    core_seconds: float = 0.0
+    """Processor time of all threads together."""
     peak_memory_bytes: int = 0
     values: dict[str, Any] = Field(default_factory=dict)
     warnings: list[WarningRecord] = Field(default_factory=list)

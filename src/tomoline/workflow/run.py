@@ -60,6 +60,7 @@ def run_recipe(
     first: str | None = None,
     last: str | None = None,
     scratch: Path | None = None,
+    prepared: Mapping[str, Any] | None = None,
 ) -> Record:
     """Run the steps of a recipe that are not up to date; the record tells what happened.
 
@@ -77,6 +78,8 @@ def run_recipe(
         Names or batchruntomo numbers; with `first` the steps from there run in any case.
     scratch : Path, optional
         Folder for what does not fit the memory; the data set's own if left out.
+    prepared : mapping, optional
+        What steps may `recall`.
 
     Returns
     -------
@@ -113,7 +116,10 @@ def run_recipe(
                     listener.step_kept(step, decision.reason)
                 else:
                     listener.step_starts(step, decision.reason)
-                    _run_step(decision, params, data_set, record, engine, held, listener)
+                    context = _ReportingContext(
+                        data_set, engine, held, prepared or {}, step, listener
+                    )
+                    _run_step(decision, params, data_set, record, context, listener)
                     disk.add(_files_of(step, data_set, record))
             _drop_what_is_done(recipe, data_set, record, held)
         finally:
@@ -157,8 +163,7 @@ def _run_step(
     params: StepParams,
     data_set: DataSet,
     record: Record,
-    engine: Engine,
-    held: Held,
+    context: _ReportingContext,
     listener: Listener,
 ) -> None:
     step = decision.step
@@ -178,11 +183,10 @@ def _run_step(
     )
     record.replace(entry)
     record.write(data_set.record_path)
-    context = _ReportingContext(data_set, engine, held, step, listener)
     context.log(f"{step.name} starts ({decision.reason})")
     memory = PeakMemory()
     memory.reset()
-    begin = time.perf_counter()
+    begin, begin_cpu = time.perf_counter(), time.process_time()
     failure: TomolineError | None = None
     try:
         _check_inputs(step, context)
@@ -196,6 +200,7 @@ def _run_step(
         entry.state = "failed"
         entry.error = _warning(Notice(failure.code, failure.where, failure.found, failure.remedy))
     entry.seconds = round(time.perf_counter() - begin, 3)
+    entry.core_seconds = round(time.process_time() - begin_cpu, 3)
     entry.peak_memory_bytes = memory.read()
     entry.warnings = [_warning(notice) for notice in context.notices]
     record.replace(entry)
@@ -218,10 +223,11 @@ class _ReportingContext(RunContext):
         data_set: DataSet,
         engine: Engine,
         held: Held,
+        prepared: Mapping[str, Any],
         step: Step[Any],
         listener: Listener,
     ) -> None:
-        super().__init__(data_set, engine, held)
+        super().__init__(data_set, engine, held, prepared)
         self._step = step
         self._listener = listener
 

@@ -37,6 +37,7 @@ class ShownStep(BaseModel):
     )
     started: str = Field(description="Start in UTC, ISO 8601; empty if it never started.")
     seconds: float = Field(description="Duration of the last run.")
+    core_seconds: float = Field(description="Processor time of all its threads together.")
     peak_memory_bytes: int = Field(description="Largest resident memory during the step.")
     parameters: dict[str, Any] = Field(description="All parameters that it ran with.")
     values: dict[str, Any] = Field(description="What it measured; units in the names.")
