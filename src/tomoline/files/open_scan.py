@@ -1,0 +1,62 @@
+"""Find out what kind of scan a path is, and read what its files tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tomoline.errors import files, scan
+from tomoline.files.atomic import translate_os_error
+from tomoline.files.scan_files import ScanFiles, ScanOptions
+
+_HDF5_START, _OLE_START = b"\x89HDF\r\n\x1a\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+
+def open_scan(source: Path, options: ScanOptions | None = None) -> ScanFiles:
+    """Return what the files of a scan tell; no pixel is read.
+
+    Parameters
+    ----------
+    source : Path
+        A parameter file, an HDF5 file, a Zeiss file, a stack of TIFF pages, or a folder.
+    options : ScanOptions, optional
+        What the files do not tell.
+
+    Raises
+    ------
+    TomolineError
+        FILE-.. as the system or the format has it, SCAN-.. what is wrong with the scan.
+    """
+    source, options = Path(source), options or ScanOptions()
+    if source.is_dir():
+        from tomoline.files import scan_folder
+
+        return scan_folder.read(source, options)
+    start = _start(source)
+    if start.startswith(_HDF5_START):
+        from tomoline.files import hdf5_scan
+
+        return hdf5_scan.read(source, options)
+    if start.startswith(_OLE_START):
+        from tomoline.files import xrm
+
+        return xrm.read_scan([source], options)
+    if start.startswith(_TIFF_STARTS):
+        from tomoline.files import scan_folder
+
+        return scan_folder.read_stack(source, options)
+    if not start:
+        raise files.TRUNCATED.error(source, "The file is empty.")
+    if b"\0" in start:
+        raise scan.NO_SCAN.error(source, "It is neither a text file nor HDF5, TIFF or Zeiss's.")
+    from tomoline.files import hitt_scan
+
+    return hitt_scan.read(source, options)
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(512)
+    except OSError as error:
+        raise translate_os_error(error, path, reading=True) from error

@@ -1,0 +1,204 @@
+"""From what a scan's files tell, and the parameters, to its layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tomoline.errors import TomolineError, parameters, scan
+from tomoline.files.frames import FrameLocation
+from tomoline.files.open_scan import open_scan
+from tomoline.files.scan_files import Region, ScanFiles, ScanOptions
+from tomoline.steps._base import StepContext, Values
+from tomoline.steps._scan_angles import choose_angles
+from tomoline.steps.scan import ScanParams
+from tomoline.steps.scan_layout import ScanHints, ScanLayout
+
+FEWEST_PROJECTIONS = 3
+_MOST_BAD = 0.2  # more of them missing means that a wrong or half copied folder was given
+
+
+def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout, Values]:
+    """Return the layout of the scan, and what to report.
+
+    Raises
+    ------
+    TomolineError, Faults
+        Whatever the readers find; SCAN-11 too few frames, SCAN-12 frames of different sizes,
+        SCAN-15 angles that do not fit, SCAN-16 a region outside the frames, SCAN-23 frames to
+        exclude that are none, PARAM-02 distances that do not fit.
+    """
+    source = context.source
+    found = open_scan(source, options_of(params))
+    for notice in found.notices:
+        context.warn(notice)
+    _check_sizes(source, found)
+    region = params.region or found.region
+    first = found.projections[0]
+    if region is not None:
+        _check_region(source, region, first)
+    excluded = _excluded(params, found, first.count)
+    _check_count(source, first.count, found.bad, excluded)
+    angles = choose_angles(params, found, context)
+    distances = _distances(params, found)
+    height, width = (region[3], region[2]) if region else (first.height, first.width)
+    layout = ScanLayout(
+        root=params.name or context.root,
+        source_format=found.format,
+        height_px=height,
+        width_px=width,
+        angles_deg=angles.degrees,
+        angles_source=angles.source,
+        projections=tuple(_cut(one, region) for one in found.projections),
+        flats=_cut_some(found.flats, region),
+        darks=_cut_some(found.darks, region),
+        energy_kev=params.energy_kev or found.energy_kev,
+        pixel_size_um=params.pixel_size_um or found.pixel_size_um,
+        distances_m=distances,
+        source_distance_m=params.source_distance_m or found.source_distance_m,
+        excluded=excluded,
+        hints=ScanHints(**found.hints),  # type: ignore[arg-type]
+    )
+    return layout, _values(layout)
+
+
+def options_of(params: ScanParams) -> ScanOptions:
+    """Return what a reader has to be told."""
+    return ScanOptions(
+        flats_file=Path(params.flats_file) if params.flats_file else None,
+        darks_file=Path(params.darks_file) if params.darks_file else None,
+        data_path=params.data_path,
+        angles_path=params.angles_path,
+        image_key_path=params.image_key_path,
+        expected_frames=params.expected_frames,
+    )
+
+
+def described_by(source: Path, params: ScanParams) -> Sequence[Path]:
+    """Return the parameter files and containers of a scan; the source where it cannot be read."""
+    try:
+        found = open_scan(source, options_of(params))
+    except TomolineError:
+        return () if source.is_dir() else (source,)
+    named = [Path(one) for one in (params.flats_file, params.darks_file) if one]
+    return (*found.files, *(one for one in named if one.is_file() and one not in found.files))
+
+
+def frame_files(source: Path, params: ScanParams) -> Sequence[Path]:
+    """Return the files of the frames; none where the scan cannot be read."""
+    try:
+        found = open_scan(source, options_of(params))
+    except TomolineError:
+        return ()
+    paths: dict[Path, None] = {}
+    for location in (*found.projections, *found.flats, *found.darks):
+        if location is None or location.storage.startswith("hdf5"):
+            continue
+        base = Path(location.path)
+        if not location.names:
+            paths[base] = None
+        for name in location.names:
+            if name is not None:
+                paths[base / name] = None
+    return tuple(paths)
+
+
+def _check_sizes(source: Path, found: ScanFiles) -> None:
+    first = found.projections[0]
+    expected = first.height, first.width
+    for kind, locations in (
+        ("projections", found.projections),
+        ("flats", found.flats),
+        ("darks", found.darks),
+    ):
+        for distance, location in enumerate(locations, start=1):
+            if location is not None and (location.height, location.width) != expected:
+                raise scan.OTHER_SIZE.error(
+                    source,
+                    f"The {kind} of distance {distance} are {location.width} x {location.height} "
+                    f"pixels, the projections of the first {expected[1]} x {expected[0]}.",
+                )
+
+
+def _check_region(source: Path, region: Region, frames: FrameLocation) -> None:
+    left, top, width, height = region
+    inside = (
+        left >= 0
+        and top >= 0
+        and width > 0
+        and height > 0
+        and left + width <= frames.width
+        and top + height <= frames.height
+    )
+    if not inside:
+        raise scan.BAD_REGION.error(
+            source,
+            f"The region has left {left}, top {top}, width {width}, height {height}; the frames "
+            f"are {frames.width} x {frames.height} pixels.",
+        )
+
+
+def _excluded(params: ScanParams, found: ScanFiles, count: int) -> dict[int, str]:
+    wrong = [number for number in params.exclude_frames if not 1 <= number <= count]
+    if wrong:
+        raise scan.NO_SUCH_FRAME.error(
+            "scan.exclude_frames", f"{wrong} are none of the {count} projections."
+        )
+    asked = {number - 1: "excluded by scan.exclude_frames" for number in params.exclude_frames}
+    return dict(sorted({**asked, **found.bad}.items()))
+
+
+def _check_count(source: Path, count: int, bad: object, excluded: dict[int, str]) -> None:
+    lost = [why for why in excluded.values() if why != "excluded by scan.exclude_frames"]
+    left = count - len(excluded)
+    if left < FEWEST_PROJECTIONS or len(lost) > _MOST_BAD * count:
+        reasons = sorted(set(lost))[:4]
+        said = f" ({'; '.join(reasons)})" if reasons else ""
+        raise scan.TOO_FEW_FRAMES.error(source, f"{left} of {count} projections are left{said}.")
+
+
+def _distances(params: ScanParams, found: ScanFiles) -> tuple[float, ...]:
+    if not params.distances_m:
+        return found.distances_m
+    count = len(found.projections)
+    if len(params.distances_m) != count or min(params.distances_m) < 0:
+        raise parameters.BAD_VALUE.error(
+            "scan.distances_m",
+            f"{list(params.distances_m)} does not fit the scan's {count} distances.",
+            "Give one distance of at least 0 m for each.",
+        )
+    return params.distances_m
+
+
+def _cut(location: FrameLocation, region: Region | None) -> FrameLocation:
+    return replace(location, region=region)
+
+
+def _cut_some(
+    locations: Sequence[FrameLocation | None], region: Region | None
+) -> tuple[FrameLocation | None, ...]:
+    return tuple(one and _cut(one, region) for one in locations)
+
+
+def _values(layout: ScanLayout) -> Values:
+    def count(location: FrameLocation | None) -> int:
+        return 0 if location is None else location.count
+
+    return {
+        "format": layout.source_format,
+        "angles": layout.angles,
+        "distances": len(layout.projections),
+        "height_px": layout.height_px,
+        "width_px": layout.width_px,
+        "first_angle_deg": layout.angles_deg[0],
+        "last_angle_deg": layout.angles_deg[-1],
+        "angles_from": layout.angles_source,
+        "energy_kev": layout.energy_kev,
+        "pixel_size_um": layout.pixel_size_um,
+        "distances_m": list(layout.distances_m),
+        "source_distance_m": layout.source_distance_m,
+        "flats": [count(one) for one in layout.flats],
+        "darks": [count(one) for one in layout.darks],
+        "excluded_frames": [place + 1 for place in layout.excluded],
+    }
