@@ -32,7 +32,8 @@ def command_line_page() -> str:
         if name == "tomoline batchruntomo":
             parts.append(f"```text\n{usage()}```\n")
             continue
-        rows = _simulation_rows() if name == "tomoline simulate tilt" else _rows(function)
+        simulated = name.removeprefix("tomoline simulate ")
+        rows = _rows(function) if simulated == name else _simulation_rows(simulated)
         if rows:
             parts.append(table(["argument or option", "default", "meaning"], rows))
     parts.append("## Exit status\n")
@@ -78,13 +79,14 @@ def _rows(function: Callable[..., Any]) -> list[list[str]]:
     return rows
 
 
-def _simulation_rows() -> list[list[str]]:
+def _simulation_rows(kind: str) -> list[list[str]]:
+    from tomoline.cli.simulate import SIMULATIONS
     from tomoline.params import describe
-    from tomoline.simulate.tilt import TiltSimulation
     from tomoline.surfaces import options
 
-    rows = [[code("PATH"), "", "Stack to make."]]
-    for info in describe(TiltSimulation):
+    simulation = SIMULATIONS[kind]
+    rows = [[code("PATH"), "", cell(simulation.path_help)]]
+    for info in describe(simulation.settings):
         label = f"--{info.name.replace('_', '-')}"
         meaning = f"{info.help} ({options.kind_text(info)})"
         rows.append([code(label), code(options.value_text(info.default)), cell(meaning)])

@@ -4,63 +4,130 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
 
 from tomoline import errors
 from tomoline.cli._progress import RunDisplay
-from tomoline.params import describe
+from tomoline.params import StepParams, describe
+from tomoline.simulate.scan import ScanSimulation, simulate_scan
 from tomoline.simulate.tilt import TiltSimulation, simulate_tilt
 
+Told = Callable[[int, int], None]
 
-def simulate_tilt_from(arguments: Sequence[str]) -> int:
-    """Make a simulated tilt series as the options tell, with a bar.
+
+@dataclass(frozen=True)
+class Simulation:
+    """A kind of acquisition that can be simulated.
+
+    Attributes
+    ----------
+    settings : type
+        Its declared settings, each of which becomes an option.
+    make : callable
+        ``make(folder, root, settings, progress) -> path``, of the file that a run starts from.
+    pieces : callable
+        ``pieces(settings)``: how many pieces of work `make` will tell its progress of.
+    label, path_help, description : str
+        For the bar, for the argument, and for the command's help.
+    """
+
+    settings: type[StepParams]
+    make: Callable[[Path, str, Any, Told], Path]
+    pieces: Callable[[Any], int]
+    label: str
+    path_help: str
+    description: str
+
+
+SIMULATIONS: dict[str, Simulation] = {
+    "tilt": Simulation(
+        settings=TiltSimulation,
+        make=lambda folder, root, settings, told: simulate_tilt(
+            folder, root, settings, progress=told
+        ),
+        pieces=lambda settings: int(settings.views),
+        label="projecting views",
+        path_help="Stack to make, such as demo/sim.mrc.",
+        description="Make a tilt series of an analytic specimen. Beside the stack lie its tilt "
+        "angles (.rawtlt), its .mdoc and the truth (_truth.json).",
+    ),
+    "scan": Simulation(
+        settings=ScanSimulation,
+        make=lambda folder, root, settings, told: simulate_scan(
+            folder, root, settings, progress=told
+        ),
+        pieces=lambda settings: int(settings.angles) * len(settings.distances_m),
+        label="recording frames",
+        path_help="Parameter file to make, such as demo/sim.par.",
+        description="Make an X-ray phase-contrast scan of an analytic specimen. Beside the "
+        "parameter file lie the frames of each distance, their flats, and the truth "
+        "(_truth.json).",
+    ),
+}
+
+
+def simulate_from(kind: str, arguments: Sequence[str]) -> int:
+    """Make a simulated acquisition as the options tell, with a bar.
 
     Parameters
     ----------
+    kind : str
+        Which of `SIMULATIONS`.
     arguments : sequence of str
-        ``PATH`` of the stack to make, and an option for each field of `TiltSimulation`.
+        ``PATH`` of the file to make, and an option for each field of the settings.
 
     Returns
     -------
     int
         Exit status.
     """
-    chosen = _parser().parse_args(list(arguments))
+    simulation = SIMULATIONS[kind]
+    chosen = _parser(kind).parse_args(list(arguments))
     target = Path(chosen.path)
     given = {
         name: value for name, value in vars(chosen).items() if name != "path" and value is not None
     }
     try:
-        settings = TiltSimulation.model_validate(given)
+        settings = simulation.settings.model_validate(given)
     except ValidationError as error:
         problems = [
             errors.parameters.BAD_OPTION.error(
-                "--" + str(one["loc"][0]).replace("_", "-"), f"{one['msg']} (got {one['input']})."
+                _option(one["loc"]), f"{one['msg']} (got {_got(one)})."
             )
             for one in error.errors()
         ]
         raise errors.Faults(list(problems)) from error
     with RunDisplay(Console(stderr=True), target.stem) as display:
-        display.start("projecting views", settings.views)
-        stack = simulate_tilt(
-            target.parent, target.stem, settings, progress=lambda done, total: display.advance()
+        display.start(simulation.label, simulation.pieces(settings))
+        made = simulation.make(
+            target.parent, target.stem, settings, lambda done, total: display.advance()
         )
-    sys.stdout.write(f"{stack}\n")
+    sys.stdout.write(f"{made}\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _option(place: tuple[int | str, ...]) -> str:
+    """Name the option that a fault is about; some are about several together."""
+    return "--" + str(place[0]).replace("_", "-") if place else "options"
+
+
+def _got(fault: Any) -> str:
+    return str(fault["input"]) if fault["loc"] else "these together"
+
+
+def _parser(kind: str) -> argparse.ArgumentParser:
+    simulation = SIMULATIONS[kind]
     parser = argparse.ArgumentParser(
-        prog="tomoline simulate tilt",
-        description="Make a tilt series of an analytic specimen. Beside the stack lie its tilt "
-        "angles (.rawtlt), its .mdoc and the truth (_truth.json).",
+        prog=f"tomoline simulate {kind}", description=simulation.description
     )
-    parser.add_argument("path", help="Stack to make, such as demo/sim.mrc.")
-    for field in describe(TiltSimulation):
+    parser.add_argument("path", help=simulation.path_help)
+    for field in describe(simulation.settings):
         unit = f" [{field.unit}]" if field.unit else ""
         parser.add_argument(
             "--" + field.name.replace("_", "-"),
