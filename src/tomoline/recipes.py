@@ -17,6 +17,7 @@ from tomoline.steps.position import POSITION
 from tomoline.steps.prealign import PREALIGN
 from tomoline.steps.preprocess import PREPROCESS
 from tomoline.steps.reconstruct import RECONSTRUCT
+from tomoline.steps.scan import SCAN as SCAN_STEP
 from tomoline.steps.setup import SETUP
 from tomoline.steps.track import TRACK
 from tomoline.steps.trim import TRIM
@@ -107,12 +108,12 @@ TILT = Recipe(
 SCAN = Recipe(
     "scan",
     "X-ray scan",
-    (),
+    (SCAN_STEP,),
     suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
     result="volume",
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT,)}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT, SCAN)}
 STEPS: dict[str, Step[Any]] = {
     step.name: step for recipe in RECIPES.values() for step in recipe.steps
 }
@@ -124,10 +125,22 @@ def recipe_for(path: Path) -> Recipe:
     A folder, and a suffix that no recipe claims, are those of a scan: its parameter files may be
     called anything.
 
+    Raises
+    ------
+    TomolineError
+        RUN-05 for a folder that holds neither a data set nor files of a scan.
+
     >>> recipe_for(Path("TS_01.mrc")).name
     'tilt'
     """
+    if path.is_dir():
+        suffixes = (*SCAN.suffixes, ".tif", ".tiff", ".txt")
+        if not any(one.suffix.lower() in suffixes for one in path.iterdir()):
+            raise errors.running.NO_DATA_SET.error(
+                path, "it holds no record of a data set, and no files of a scan."
+            )
+        return SCAN
     for recipe in RECIPES.values():
-        if path.suffix.lower() in recipe.suffixes and not path.is_dir():
+        if path.suffix.lower() in recipe.suffixes:
             return recipe
     return SCAN

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tomoline.simulate.scan import simulate_scan
+from tomoline.simulate.scan_settings import tiny_scan
 from tomoline.simulate.tilt import simulate_tilt
 
 
@@ -39,3 +41,9 @@ def goldless_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
         gold=False,
         drift_percent=5.0,
     )
+
+
+@pytest.fixture(scope="session")
+def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan at two distances that is quick to process: 96 x 24, 60 angles."""
+    return simulate_scan(tmp_path_factory.mktemp("scan"), "small", tiny_scan(seed=5))

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from tomoline import errors
-from tomoline.errors import Notice, TomolineError
-from tomoline.recipes import RECIPES
+from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.recipes import RECIPES, STEPS
 from tomoline.surfaces import options
 from tomoline.surfaces.directive_table import directive_table
 from tomoline.surfaces.parameters import Resolution, gather
@@ -30,7 +30,7 @@ def check(
     Parameters
     ----------
     files : sequence of Path
-        Directive files (.adoc) and parameter files (.toml), each checked by itself.
+        Directive files (.adoc), TOML files and a scan's parameter files, each checked by itself.
     verbose : bool
         Tell where each value comes from.
     template : str, optional
@@ -57,20 +57,34 @@ def check_file(
     steps = RECIPES["tilt"].steps
     suffix = path.suffix.lower()
     if suffix == ".toml":
-        return gather(steps, toml=[path])
+        return gather(tuple(STEPS.values()), toml=[path])
     if suffix != ".adoc":
-        found = Resolution()
-        found.faults.append(
-            errors.files.UNKNOWN_FORMAT.error(
-                path, "files to check end in .adoc or .toml.", "Give a directive or TOML file."
-            )
-        )
-        return found
+        return _check_scan_parameters(path)
     kind = template or kind_of_template(path)
     if kind is not None:
         return gather(steps, templates={kind: path}, places=places)
     found = gather(steps, directives=[path], places=places)
     _check_named_files(found, path.parent)
+    return found
+
+
+def _check_scan_parameters(path: Path) -> Resolution:
+    """Read a scan's parameter file, whose suffix may be anything, but not its frames."""
+    from tomoline.files import hitt
+
+    found = Resolution()
+    try:
+        if path.suffix.lower() not in RECIPES["scan"].suffixes and not hitt.looks_like(path):
+            raise errors.files.UNKNOWN_FORMAT.error(
+                path,
+                "files to check end in .adoc, .toml or .par, or have a scan's keys.",
+                "Give a directive, TOML or parameter file.",
+            )
+        hitt.read(path)
+    except Faults as several:
+        found.faults += several.faults
+    except TomolineError as fault:
+        found.faults.append(fault)
     return found
 
 

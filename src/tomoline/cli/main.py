@@ -68,6 +68,18 @@ def run_command(
         Path | None,
         typer.Option(help="Folder on a fast disk for what does not fit the memory limit."),
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow", help="The scan is still being recorded: take its frames as they come."
+        ),
+    ] = False,
+    patience: Annotated[
+        float,
+        typer.Option(
+            min=0.1, metavar="SECONDS", help="With --follow: give up when no frame comes that long."
+        ),
+    ] = 60.0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")
     ] = False,
@@ -100,6 +112,7 @@ def run_command(
             threads=threads,
             memory=memory,
             scratch=scratch,
+            patience_s=patience if follow else None,
             dry_run=dry_run,
         )
         for path in paths
@@ -122,7 +135,9 @@ def show_command(
 
 @app.command("check")
 def check_command(
-    files: Annotated[list[Path], typer.Argument(help="Directive (.adoc) or TOML files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Directive (.adoc), TOML or HiTT parameter files.")
+    ],
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say where each value comes from.")
     ] = False,
@@ -187,9 +202,21 @@ app.add_typer(simulate_app, name="simulate")
 )
 def simulate_tilt_command(context: typer.Context) -> None:
     """Make a tilt series of an analytic specimen, with its truth beside it."""
-    from tomoline.cli.simulate import simulate_tilt_from
+    from tomoline.cli.simulate import simulate_from
 
-    raise typer.Exit(simulate_tilt_from(context.args))
+    raise typer.Exit(simulate_from("tilt", context.args))
+
+
+@simulate_app.command(
+    "scan",
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    add_help_option=False,
+)
+def simulate_scan_command(context: typer.Context) -> None:
+    """Make an X-ray scan of an analytic specimen, with its truth beside it."""
+    from tomoline.cli.simulate import simulate_from
+
+    raise typer.Exit(simulate_from("scan", context.args))
 
 
 @app.callback(invoke_without_command=True)

@@ -47,6 +47,8 @@ class Request:
     threads: int | None = None
     memory: str | None = None
     scratch: Path | None = None
+    patience_s: float | None = None
+    """To follow a scan that is being recorded: how long to wait for its next frame."""
     dry_run: bool = False
 
 

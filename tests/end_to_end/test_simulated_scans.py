@@ -1,0 +1,87 @@
+"""Simulated scans against their truth, one of the seeds that benchmarks/scan_accuracy.py measures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from command import shown, succeed, values
+
+from tomoline.simulate.judge.scan_volume import compare_shifts, compare_volume
+from tomoline.simulate.scan import simulate_scan
+from tomoline.simulate.scan_settings import ScanSimulation
+from tomoline.steps._shifts import Shifts
+
+CORRELATION_OF_TRUE_GEOMETRY = 0.98
+FULL_TURN = 0.97
+SLOPE = 0.03
+AXIS_PX = 0.1
+SHIFTS_PX = 0.1
+
+
+def run(parameters: Path, folder: Path, *options: str) -> dict:
+    succeed("run", parameters, "--deliver", folder, *options)
+    return shown(folder / parameters.stem)
+
+
+def volume_of(document: dict) -> np.ndarray:
+    return np.asarray(zarr.open_group(document["artifacts"]["volume"], mode="r")["0"])
+
+
+def with_true_geometry(parameters: Path, truth: dict, folder: Path) -> np.ndarray:
+    """Reconstruct with the shifts and the axis that the simulation had."""
+    shifts = folder / "true_shifts.json"
+    true = np.array(truth["shifts_px"])
+    Shifts(true, (1.0,) * true.shape[1]).write(shifts)
+    document = run(
+        parameters,
+        folder,
+        "--set",
+        f"register.shifts_file={shifts}",
+        "--set",
+        f"axis.axis_px={truth['axis_px']}",
+    )
+    return volume_of(document)
+
+
+@pytest.mark.slow
+def test_four_distances_against_the_truth(tmp_path: Path) -> None:
+    parameters = simulate_scan(tmp_path, "four", ScanSimulation(seed=21))
+    truth = json.loads((tmp_path / "four_truth.json").read_text())
+    document = run(parameters, tmp_path / "found")
+    assert document["state"] == "finished"
+    axis = values(document, "axis")
+    assert abs(axis["rotation_axis_px"] - truth["axis_px"]) <= AXIS_PX
+    assert axis["confidence"] > 0.5
+    shifts = Shifts.read(Path(document["artifacts"]["shifts"]))
+    assert compare_shifts(shifts.shifts_px, np.array(truth["shifts_px"])) <= SHIFTS_PX
+    found = compare_volume(volume_of(document), truth)
+    best = compare_volume(with_true_geometry(parameters, truth, tmp_path / "true"), truth)
+    assert found.correlation >= CORRELATION_OF_TRUE_GEOMETRY * best.correlation
+    assert abs(found.slope - 1) <= SLOPE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_a_full_turn_with_the_axis_at_the_side(tmp_path: Path, side: str) -> None:
+    settings = ScanSimulation(
+        seed=22,
+        width_px=256,
+        height_px=48,
+        angles=480,
+        range_deg=360,
+        overlap_px=60,
+        axis_side=side,
+    )
+    parameters = simulate_scan(tmp_path, "full", settings)
+    truth = json.loads((tmp_path / "full_truth.json").read_text())
+    document = run(parameters, tmp_path / "found")
+    axis = values(document, "axis")
+    assert axis["side"] == side
+    assert abs(axis["rotation_axis_px"] - truth["axis_px"]) <= AXIS_PX
+    found = compare_volume(volume_of(document), truth)
+    best = compare_volume(with_true_geometry(parameters, truth, tmp_path / "true"), truth)
+    assert found.correlation >= FULL_TURN * best.correlation
