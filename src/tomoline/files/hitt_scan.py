@@ -18,6 +18,7 @@ from tomoline.files._frame_groups import (
 from tomoline.files._tiff_sequence import Located, locate
 from tomoline.files.frames import FrameLocation
 from tomoline.files.scan_files import ScanFiles, ScanOptions
+from tomoline.files.separate_frames import locate_stack, without_bad
 
 _MOST_NAMED = 12
 
@@ -65,6 +66,7 @@ def from_parameters(
         projections=frames.locations,
         flats=flats.locations,
         darks=darks.locations,
+        angles_source="ANGLE-STEP" if parameters.step_deg is not None else "ANGLE-RANGE",
         first_angle_deg=parameters.first_angle_deg,
         step_deg=parameters.step_deg,
         range_deg=parameters.range_deg,
@@ -137,7 +139,7 @@ class _Finder:
     ) -> _Stacks:
         """Return flats or darks of each distance."""
         if given is not None:
-            return _Stacks((_one_stack(given, kind),) * distances, ())
+            return _Stacks((locate_stack(given, kind),) * distances, ())
         if not prefixes:
             return _Stacks((None,) * distances, ())
         locations, notices = [], []
@@ -151,33 +153,10 @@ class _Finder:
                     f"{self._nearby(folder)}",
                 )
             found = locate(folder, names)
-            locations.append(_without(found))
+            locations.append(without_bad(found))
             if found.bad:
                 notices.append(_bad_frames(folder / own, found))
         return _Stacks(tuple(locations), tuple(notices))
-
-
-def _one_stack(path: Path, kind: str) -> FrameLocation:
-    """Return the flats or darks of a single file, or of all TIFF files of a folder."""
-    if path.is_dir():
-        names = list_tiffs(path)
-        if not names:
-            raise scan.NO_FLATS.error(path, f"The folder of {kind} holds no TIFF files.")
-        return _without(locate(path, names))
-    return _without(locate(path.parent, [path.name]))
-
-
-def _without(found: Located) -> FrameLocation:
-    """Return a location without its bad frames, for frames that have no order to keep."""
-    location = found.location
-    keep = [place for place in range(location.count) if place not in found.bad]
-    if len(keep) == location.count:
-        return location
-    return replace(
-        location,
-        names=tuple(location.names[place] for place in keep) if location.names else (),
-        indices=tuple(location.indices[place] for place in keep) if location.indices else (),
-    )
 
 
 def _bad_frames(where: Path, found: Located) -> Notice:

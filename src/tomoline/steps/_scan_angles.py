@@ -45,9 +45,9 @@ def choose_angles(params: ScanParams, found: ScanFiles, context: StepContext) ->
     if first is None:
         first = found.first_angle_deg or 0.0
     if found.step_deg is not None:
-        return _regular(first, found.step_deg, count, "ANGLE-STEP")
+        return _regular(first, found.step_deg, count, found.angles_source)
     if found.range_deg is not None:
-        return _regular(first, found.range_deg / count, count, "ANGLE-RANGE")
+        return _regular(first, found.range_deg / count, count, found.angles_source)
     step = _ASSUMED_RANGE_DEG / count
     context.warn(
         scan.ANGLES_ASSUMED.notice(
