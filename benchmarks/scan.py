@@ -159,7 +159,9 @@ def _print(
     for name in ("slices", "output"):
         total += _row(name, second[name], PART if name in PER_SLICE else 1)
     peak = max(step["peak_memory_bytes"] for step in (*first.values(), *second.values()))
-    print(f"{'sum':<12}{'':>29}{total:>14.0f}  core-s; aim {AIM_CORE_S:.0f}, HiTT {HITT_CORE_S:.0f}")
+    print(
+        f"{'sum':<12}{'':>29}{total:>14.0f}  core-s; aim {AIM_CORE_S:.0f}, HiTT {HITT_CORE_S:.0f}"
+    )
     print(
         f"retrieval {first['retrieve']['core_seconds'] * PART / ANGLES:.3f} core-s an angle "
         "(aim 0.20), slices "

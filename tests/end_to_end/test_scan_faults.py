@@ -1,4 +1,4 @@
-"""Scans with faults: a coded error or warning with a remedy, no traceback, nothing silently wrong."""
+"""Scans with faults: a coded error or warning with a remedy, nothing silently wrong."""
 
 from __future__ import annotations
 
@@ -109,9 +109,7 @@ def test_no_flats(scan: Path) -> None:
         (lambda text: text + "ENERGY = 20\n", "ENERGY"),
     ],
 )
-def test_parameter_files_with_faults(
-    scan: Path, change: Callable[[str], str], word: str
-) -> None:
+def test_parameter_files_with_faults(scan: Path, change: Callable[[str], str], word: str) -> None:
     before = scan.read_text()
     edit(scan, change)
     assert scan.read_text() != before
@@ -122,7 +120,13 @@ def test_parameter_files_with_faults(
 def test_an_axis_at_the_edge_of_the_search_range(scan: Path) -> None:
     found = values(shown_after(scan, "--until", "axis"), "axis")["rotation_axis_px"]
     document = shown_after(
-        scan, "--until", "axis", "--set", f"axis.guess_px={found - 8:g}", "--set", "axis.search_px=4"
+        scan,
+        "--until",
+        "axis",
+        "--set",
+        f"axis.guess_px={found - 8:g}",
+        "--set",
+        "axis.search_px=4",
     )
     again = values(document, "axis")["rotation_axis_px"]
     assert "AXIS-" in warnings_of(document)

@@ -1,8 +1,8 @@
-"""Simulated scans against their truth, one of the seeds that benchmarks/scan_accuracy.py measures."""
+"""Simulated scans against their truth; benchmarks/scan_accuracy.py measures more of them."""
 
 from __future__ import annotations
 
-import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from command import shown, succeed, values
 from tomoline.simulate.judge.scan_volume import compare_shifts, compare_volume
 from tomoline.simulate.scan import simulate_scan
 from tomoline.simulate.scan_settings import ScanSimulation
+from tomoline.simulate.scan_truth import ScanTruth
 from tomoline.steps._shifts import Shifts
 
 CORRELATION_OF_TRUE_GEOMETRY = 0.98
@@ -31,35 +32,29 @@ def volume_of(document: dict) -> np.ndarray:
     return np.asarray(zarr.open_group(document["artifacts"]["volume"], mode="r")["0"])
 
 
-def with_true_geometry(parameters: Path, truth: dict, folder: Path) -> np.ndarray:
-    """Reconstruct with the shifts and the axis that the simulation had."""
-    shifts = folder / "true_shifts.json"
-    true = np.array(truth["shifts_px"])
-    Shifts(true, (1.0,) * true.shape[1]).write(shifts)
-    document = run(
-        parameters,
-        folder,
-        "--set",
-        f"register.shifts_file={shifts}",
-        "--set",
-        f"axis.axis_px={truth['axis_px']}",
-    )
-    return volume_of(document)
+def with_true_geometry(folder: Path, truth: ScanTruth) -> np.ndarray:
+    """Reconstruct once more with the shifts and the axis that the simulation had."""
+    other = folder.with_name(f"{folder.name}-true")
+    shutil.copytree(folder, other)
+    true = np.array(truth.shifts_px)
+    Shifts(true, (1.0,) * true.shape[1]).write(other / f"{folder.name}_shifts.json")
+    succeed("run", other, "--from", "retrieve", "--set", f"axis.axis_px={truth.axis_px}")
+    return volume_of(shown(other))
 
 
 @pytest.mark.slow
 def test_four_distances_against_the_truth(tmp_path: Path) -> None:
     parameters = simulate_scan(tmp_path, "four", ScanSimulation(seed=21))
-    truth = json.loads((tmp_path / "four_truth.json").read_text())
+    truth = ScanTruth.read(tmp_path / "four_truth.json")
     document = run(parameters, tmp_path / "found")
     assert document["state"] == "finished"
     axis = values(document, "axis")
-    assert abs(axis["rotation_axis_px"] - truth["axis_px"]) <= AXIS_PX
+    assert abs(axis["rotation_axis_px"] - truth.axis_px) <= AXIS_PX
     assert axis["confidence"] > 0.5
     shifts = Shifts.read(Path(document["artifacts"]["shifts"]))
-    assert compare_shifts(shifts.shifts_px, np.array(truth["shifts_px"])) <= SHIFTS_PX
+    assert compare_shifts(shifts.shifts_px, truth) <= SHIFTS_PX
     found = compare_volume(volume_of(document), truth)
-    best = compare_volume(with_true_geometry(parameters, truth, tmp_path / "true"), truth)
+    best = compare_volume(with_true_geometry(Path(document["folder"]), truth), truth)
     assert found.correlation >= CORRELATION_OF_TRUE_GEOMETRY * best.correlation
     assert abs(found.slope - 1) <= SLOPE
 
@@ -77,11 +72,11 @@ def test_a_full_turn_with_the_axis_at_the_side(tmp_path: Path, side: str) -> Non
         axis_side=side,
     )
     parameters = simulate_scan(tmp_path, "full", settings)
-    truth = json.loads((tmp_path / "full_truth.json").read_text())
+    truth = ScanTruth.read(tmp_path / "full_truth.json")
     document = run(parameters, tmp_path / "found")
     axis = values(document, "axis")
     assert axis["side"] == side
-    assert abs(axis["rotation_axis_px"] - truth["axis_px"]) <= AXIS_PX
+    assert abs(axis["rotation_axis_px"] - truth.axis_px) <= AXIS_PX
     found = compare_volume(volume_of(document), truth)
-    best = compare_volume(with_true_geometry(parameters, truth, tmp_path / "true"), truth)
+    best = compare_volume(with_true_geometry(Path(document["folder"]), truth), truth)
     assert found.correlation >= FULL_TURN * best.correlation
