@@ -30,21 +30,29 @@ Spectrum = NDArray[np.complex64]
 _Array = TypeVar("_Array", Real, Spectrum)
 
 
-def good_size(size: int, even: bool = True) -> int:
+def good_size(size: int, even: bool = True, *, sevens: bool = False) -> int:
     """Return the smallest size, not below `size`, that transforms fast.
 
-    >>> good_size(521)
-    540
+    Parameters
+    ----------
+    size : int
+    even : bool
+        Whether it must be even.
+    sevens : bool
+        Whether 7 may be a factor too: as fast, and closer to `size` where images are large.
+
+    >>> good_size(521), good_size(2448), good_size(2448, sevens=True)
+    (540, 2500, 2450)
     """
     fast = max(size, 1)
-    while (even and fast % 2) or not _is_smooth(fast):
+    while (even and fast % 2) or not _is_smooth(fast, sevens):
         fast += 1
     return fast
 
 
-def _is_smooth(size: int) -> bool:
-    """Whether a size has no prime factor above 5, which all transform libraries do fast."""
-    for factor in (2, 3, 5):
+def _is_smooth(size: int, sevens: bool) -> bool:
+    """Whether a size has no prime factor above 5 (7), which all transform libraries do fast."""
+    for factor in (2, 3, 5, 7) if sevens else (2, 3, 5):
         while size % factor == 0:
             size //= factor
     return size == 1
@@ -89,6 +97,27 @@ def inverse_rows(spectrum: Spectrum, size: int, out: Real | None = None) -> Real
     return _into(result, out)
 
 
+def forward_along(spectrum: Spectrum, axis: int) -> None:
+    """Transform complex numbers along one axis in place; views of larger arrays are fine.
+
+    A few neighbouring columns of a large image fit the cache, so they go through several
+    operations there.
+    """
+    if HAS_MKL:
+        mkl_fft.fft(spectrum, axis=axis, out=spectrum)
+    else:
+        spectrum[...] = scipy.fft.fft(spectrum, axis=axis, workers=1)
+
+
+def inverse_along(spectrum: Spectrum, axis: int, *, scaled: bool = True) -> None:
+    """Transform complex numbers back along one axis in place, scaled by 1 / size or not."""
+    norm = "backward" if scaled else "forward"
+    if HAS_MKL:
+        mkl_fft.ifft(spectrum, axis=axis, norm=norm, out=spectrum)
+    else:
+        spectrum[...] = scipy.fft.ifft(spectrum, axis=axis, norm=norm, workers=1)
+
+
 def _into(result: _Array, out: _Array | None) -> _Array:
     if out is None:
         return result
@@ -101,3 +130,9 @@ def frequencies_2d(shape: tuple[int, int]) -> NDArray[np.float32]:
     y = np.fft.fftfreq(shape[0]).astype(np.float32)
     x = np.fft.rfftfreq(shape[1]).astype(np.float32)
     return np.hypot(y[:, None], x[None, :])
+
+
+def kernel_response(kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the spectrum of an even kernel given as one period, n float64 values, all real."""
+    response: NDArray[np.float64] = np.fft.fft(kernel).real
+    return response
