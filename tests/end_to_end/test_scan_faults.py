@@ -60,7 +60,7 @@ def test_missing_truncated_blank_and_damaged_frames_are_left_out_and_named(scan:
     for path in (first[10], first[20], second[30], second[40]):
         assert path.name in said or str(int(path.stem[-5:])) in said, said
     excluded = set(values(document, "scan")["excluded_frames"])
-    excluded |= set(values(document, "retrieve")["excluded_frames"])
+    excluded |= set(map(int, values(document, "retrieve")["excluded"]))
     assert excluded == {11, 21, 31, 41}
 
 

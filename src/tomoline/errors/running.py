@@ -56,6 +56,13 @@ OUT_OF_MEMORY = ErrorKind(
     "The machine must have the memory that a step declares.",
     "Give a lower --memory so that fewer pieces are held at a time, or use fewer --threads.",
 )
+INCOMPLETE = ErrorKind(
+    "RUN-09",
+    "recording ended before all was there",
+    "With --follow, frames must go on coming until all are there.",
+    "Look at the beamline; run the same command again to go on waiting, or without --follow to "
+    "reconstruct from what is there.",
+)
 
 KINDS = (
     NO_MEMORY,
@@ -66,5 +73,6 @@ KINDS = (
     BUSY,
     INTERRUPTED,
     OUT_OF_MEMORY,
+    INCOMPLETE,
     INTERNAL,
 )
