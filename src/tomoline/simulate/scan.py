@@ -137,8 +137,9 @@ class Scan:
     def intensity(self, distance: int, angle: int) -> Image:
         """Return what an ideal detector sees, (rows, columns), 1 in air, shifts included."""
         fine = self.settings.oversampling
-        spectrum = self._exit_spectrum(angle, float(self.truth.magnification[distance]))
-        dy, dx = (-fine * self.truth.shifts_px[angle, distance]).tolist()
+        magnification = float(self.truth.magnification[distance])
+        spectrum = self._exit_spectrum(angle, magnification)
+        dy, dx = (-fine * magnification * self.truth.shifts_px[angle, distance]).tolist()
         wave = fresnel.intensity(spectrum, self._strengths[distance] * fine**2, (dy, dx))
         seen = fresnel.binned(wave, fine)
         top, left = self._margin

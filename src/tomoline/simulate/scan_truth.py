@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -44,7 +45,8 @@ class ScanTruth:
     field_radius_px : float
         Of the circle round the axis that the projections tell all of.
     shifts_px : (angle, distance, 2) float64
-        (dy, dx) to be applied to the image of a distance to lie on that of the first.
+        (dy, dx) to be applied to the image of a distance to lie on that of the first; in a cone
+        they hold after the magnification was undone.
     magnification : (distance,) float64
         Relative to the first distance, about the middle of the frame.
     pixel_size_um : float
@@ -90,8 +92,12 @@ class ScanTruth:
     @classmethod
     def read(cls, path: Path) -> ScanTruth:
         """Read what `write` wrote."""
-        record = json.loads(path.read_text(encoding="utf-8"))
-        del record["version"]
+        return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ScanTruth:
+        """Return the truth that the content of a ``_truth.json`` tells."""
+        record = {name: value for name, value in content.items() if name != "version"}
         tables = ("ellipsoids", "cylinder", "angles_deg", "shifts_px", "magnification")
         for name in tables:
             record[name] = np.array(record[name], dtype=np.float64)

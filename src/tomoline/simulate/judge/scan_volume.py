@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +35,7 @@ class VolumeScore:
 
 def compare_volume(
     volume: NDArray[np.float32],
-    truth: ScanTruth,
+    truth: ScanTruth | Mapping[str, Any],
     rows: range | None = None,
     *,
     share: float = 0.9,
@@ -45,8 +47,8 @@ def compare_volume(
     ----------
     volume : (row, y, x) float32
         Delta, with the axis at the centre of each slice.
-    truth : ScanTruth
-        Of the scan.
+    truth : ScanTruth or mapping
+        Of the scan, or the content of its ``_truth.json``.
     rows : range, optional
         Rows of the frames that the slices are; all if left out.
     share : float
@@ -55,6 +57,8 @@ def compare_volume(
         Rows at the top and the bottom of the frames that do not count, for what lies beyond them
         is not known there. A tenth of the height, at most 12, if left out.
     """
+    if not isinstance(truth, ScanTruth):
+        truth = ScanTruth.from_json(truth)
     height = truth.settings["height_px"]
     if rows is None:
         rows = range(height)
@@ -83,20 +87,21 @@ def compare_volume(
     )
 
 
-def compare_shifts(found_px: NDArray[np.float64], truth: ScanTruth) -> float:
+def compare_shifts(found_px: NDArray[np.float64], truth: ScanTruth | NDArray[np.float64]) -> float:
     """Return the root mean square error of shifts in pixels.
 
     Parameters
     ----------
     found_px : (angle, distance, 2) float64
         (dy, dx), as `ScanTruth.shifts_px`.
-    truth : ScanTruth
-        Of the scan.
+    truth : ScanTruth or array
+        Of the scan, or its `shifts_px`.
 
     Returns
     -------
     float
         Over all angles, both directions, and the distances after the first.
     """
-    errors = (np.asarray(found_px) - truth.shifts_px)[:, 1:]
+    true = truth.shifts_px if isinstance(truth, ScanTruth) else np.asarray(truth)
+    errors = (np.asarray(found_px) - true)[:, 1:]
     return float(np.sqrt(np.mean(errors**2))) if errors.size else 0.0
