@@ -3,11 +3,13 @@
 import zlib
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ole_file import write_ole, zeiss_streams
 
 from tomoline.errors import TomolineError
 from tomoline.files import (
@@ -28,6 +30,7 @@ from tomoline.geometry import identity_transforms
 
 TEXT_FORMATS = {
     "angles", "transforms", "residuals", "Z factors", "fiducial points", "autodoc", "command file",
+    "HiTT parameters",
 }  # fmt: skip
 
 
@@ -62,6 +65,15 @@ def write_sample(name: str, path: Path) -> None:
         adoc.write(path, [("setupset.copyarg.gold", "10"), ("comparam.tilt.tilt.LOG", "")])
     elif name == "command file":
         path.write_text("# a comment\n$tilt -StandardInput\nMODE 1\n")
+    elif name == "HiTT parameters":
+        path.write_text("ENERGY = 18\nDISTANCES = 0.07, 0.09,\nPREFIX = a_, b_\n")
+    elif name == "HDF5 scan":
+        with h5py.File(path, "w") as file:
+            file["exchange/data"] = np.arange(60, dtype=np.uint16).reshape(3, 4, 5)
+            file["exchange/theta"] = [0.0, 60.0, 120.0]
+    elif name == "Zeiss scan":
+        frames = [np.arange(20, dtype=np.uint16).tobytes()] * 3
+        write_ole(path, zeiss_streams(frames, 4, 5, 5))
     else:
         raise NotImplementedError(f"give format {name} a sample here")
 

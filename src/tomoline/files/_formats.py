@@ -13,11 +13,14 @@ from tomoline.files import (
     angles,
     com,
     fiducial_points,
+    hdf5_scan,
+    hitt,
     imod_model,
     mdoc,
     residuals,
     stack,
     transforms,
+    xrm,
     zfactors,
 )
 from tomoline.files.atomic import translate_os_error
@@ -119,6 +122,29 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format("autodoc", (".adoc",), "directives, and other keys and values of IMOD", adoc.read, True),
     Format("command file", (".com",), "programs of IMOD with their options", com.read, False),
+    Format(
+        "HiTT parameters",
+        (".par",),
+        "what is known of a scan, and the prefixes of its frames' names",
+        hitt.read,
+        True,
+    ),
+    Format(
+        "HDF5 scan",
+        (".h5", ".hdf5", ".hdf", ".nxs", ".nx"),
+        "scans in NXtomo and other NeXus layouts, Data Exchange, and ALS 8.3.2's",
+        hdf5_scan.read,
+        False,
+        (b"\x89HDF\r\n\x1a\n",),
+    ),
+    Format(
+        "Zeiss scan",
+        (".txrm", ".xrm"),
+        "frames of a Zeiss (Xradia) microscope, all in one file or one a file",
+        xrm.probe,
+        False,
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
+    ),
 )
 
 # What users leave beside their data, so that a refusal can name it.
@@ -139,8 +165,6 @@ OTHER_FORMATS: dict[str, str] = {
     ".eer": "a movie by a Falcon camera (EER)",
     ".dm3": "an image of DigitalMicrograph",
     ".dm4": "an image of DigitalMicrograph",
-    ".hdf": "an HDF5 file",
-    ".h5": "an HDF5 file",
     ".em": "a volume in EM format",
     ".zip": "an archive",
     ".gz": "a compressed file",

@@ -71,11 +71,26 @@ def read(path: Path) -> HittParameters:
 def looks_like(path: Path) -> bool:
     """Whether a text file has the keys of a parameter file, whatever it is called."""
     try:
-        lines = read_lines(path, latin1=True)
+        keys = _keys_of(path)
     except TomolineError:
         return False
-    keys = {_normal(line.split("=", 1)[0]) for line in lines if "=" in line}
-    return "PREFIX" in keys and len(keys & set(KEYS)) >= 2
+    return "PREFIX" in keys and len(keys) >= 2
+
+
+def has_keys(path: Path) -> bool:
+    """Whether a text file has any key of a parameter file.
+
+    Raises
+    ------
+    TomolineError
+        FILE-.. if it cannot be read, or is no text.
+    """
+    return bool(_keys_of(path))
+
+
+def _keys_of(path: Path) -> set[str]:
+    lines = read_lines(path, latin1=True)
+    return {_normal(line.split("=", 1)[0]) for line in lines if "=" in line} & set(KEYS)
 
 
 def _normal(key: str) -> str:

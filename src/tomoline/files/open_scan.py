@@ -9,6 +9,8 @@ from tomoline.files.atomic import translate_os_error
 from tomoline.files.scan_files import ScanFiles, ScanOptions
 
 _HDF5_START, _OLE_START = b"\x89HDF\r\n\x1a\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs", ".nx")
+ZEISS_SUFFIXES = (".txrm", ".xrm")
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
@@ -32,12 +34,12 @@ def open_scan(source: Path, options: ScanOptions | None = None) -> ScanFiles:
         from tomoline.files import scan_folder
 
         return scan_folder.read(source, options)
-    start = _start(source)
-    if start.startswith(_HDF5_START):
+    start, suffix = _start(source), source.suffix.lower()
+    if start.startswith(_HDF5_START) or suffix in HDF5_SUFFIXES:
         from tomoline.files import hdf5_scan
 
         return hdf5_scan.read(source, options)
-    if start.startswith(_OLE_START):
+    if start.startswith(_OLE_START) or suffix in ZEISS_SUFFIXES:
         from tomoline.files import xrm
 
         return xrm.read_scan([source], options)
@@ -49,8 +51,10 @@ def open_scan(source: Path, options: ScanOptions | None = None) -> ScanFiles:
         raise files.TRUNCATED.error(source, "The file is empty.")
     if b"\0" in start:
         raise scan.NO_SCAN.error(source, "It is neither a text file nor HDF5, TIFF or Zeiss's.")
-    from tomoline.files import hitt_scan
+    from tomoline.files import hitt, hitt_scan
 
+    if suffix != ".par" and not hitt.has_keys(source):
+        raise scan.NO_SCAN.error(source, "It is a text file without the keys of a scan.")
     return hitt_scan.read(source, options)
 
 

@@ -14,8 +14,6 @@ _FLAT = re.compile(
     r"(^|[_\-. ])(ff|flats?|flatfields?|white|bright|empty|ref|open|bak)([_\-. \d]|$)", re.I
 )
 _DARK = re.compile(r"(^|[_\-. ])(df|darks?|darkfields?|drk|bias)([_\-. \d]|$)", re.I)
-_HDF5_SUFFIXES = (".h5", ".hdf", ".hdf5", ".nxs", ".nx")
-_ZEISS_SUFFIXES = (".xrm", ".txrm")
 _FEWEST = 3
 
 
@@ -92,9 +90,11 @@ def _single(folder: Path, prefixes: list[str], kind: str) -> str | None:
 
 
 def _containers(folder: Path, options: ScanOptions) -> ScanFiles:
+    from tomoline.files.open_scan import HDF5_SUFFIXES, ZEISS_SUFFIXES
+
     visible = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    zeiss = [path for path in visible if path.suffix.lower() in _ZEISS_SUFFIXES]
-    hdf5 = [path for path in visible if path.suffix.lower() in _HDF5_SUFFIXES]
+    zeiss = [path for path in visible if path.suffix.lower() in ZEISS_SUFFIXES]
+    hdf5 = [path for path in visible if path.suffix.lower() in HDF5_SUFFIXES]
     if len(hdf5) == 1 and not zeiss:
         from tomoline.files import hdf5_scan
 
