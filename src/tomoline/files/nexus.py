@@ -204,7 +204,8 @@ def _no_pixels(tree: Tree, keys: dict[str, NDArray[np.int64]]) -> TomolineError:
     projections = np.flatnonzero(key == _PROJECTION).tolist()
     angles = find_angles(tree, len(key), projections, None) if projections else None
     if angles:
-        said += f", {angles[1]} of angles from {angles[0][0]:.4f} to {angles[0][-1]:.4f} degrees"
+        degrees, where = angles
+        said += f", {where} of {len(degrees)} angles, {degrees[0]:.4f} to {degrees[-1]:.4f} degrees"
     broken = sorted({where for path, where in tree.dangling.items() if path.endswith("/data")})
     links = f" Links lead to {'; '.join(broken[:4])}, which is not there." if broken else ""
     return scan.NO_PIXELS.error(tree.path, f"{said}, but there are no frames.{links}")

@@ -72,7 +72,7 @@ def _plain(folder: Path, names: list[str], options: ScanOptions) -> ScanFiles:
         )
     flat, dark = _single(folder, flats, "flats"), _single(folder, darks, "darks")
     parameters = hitt.HittParameters(
-        prefixes=(projections[0] or "/",),
+        prefixes=(projections[0] or "./",),
         flat_prefixes=(flat,) if flat is not None and options.flats_file is None else (),
         dark_prefixes=(dark,) if dark is not None and options.darks_file is None else (),
     )
