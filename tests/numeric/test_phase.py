@@ -250,6 +250,17 @@ def test_a_pixel_that_is_not_finite_is_told():
             assert transform.finish(work, out) is finite
 
 
+def test_a_transmission_below_zero_stays_a_number():
+    """Where only noise is left, the logarithm goes on as its tangent."""
+    image = np.full((1, 40, 50), 0.5, np.float32)
+    image[0, 20, 25] = -0.01
+    # No distance to speak of: the filter is 1.
+    near = Optics(18.0, 0.65, (1e-9,))
+    found = retrieve(image, near, Retrieving("paganin", 0.5, 0.0))
+    assert found[20, 25] == pytest.approx(-np.log(1e-3) + 11.0, rel=1e-3)
+    assert found[5, 5] == pytest.approx(-np.log(0.5), rel=1e-4)
+
+
 def test_the_weights_of_a_distance_and_its_units():
     assert ONE.wavelength_m == pytest.approx(0.6888e-10, rel=1e-4)
     assert ONE.fresnel_numbers[0] == pytest.approx(0.65e-6**2 / (0.6888e-10 * 0.073), rel=1e-4)

@@ -232,14 +232,14 @@ UNKNOWN = ScanHints()
 @pytest.mark.parametrize(
     ("layout", "method", "codes"),
     [
-        (layout_of(), "ctf", []),
-        (layout_of(hints=UNKNOWN), "ctf", []),
+        (layout_of(), "ict", []),
+        (layout_of(hints=UNKNOWN), "ict", []),
         (layout_of(DISTANCES[:1]), "paganin", []),
         (layout_of(DISTANCES[:1], hints=UNKNOWN), "none", []),
         (layout_of(DISTANCES[:1], hints=ScanHints(beta_over_delta=0.0)), "ctf_pure_phase", []),
         (layout_of(DISTANCES[:1], hints=UNKNOWN, energy_kev=None), "none", []),
         (layout_of(energy_kev=None), "none", ["RETRIEVE-05"]),
-        (layout_of(hints=ScanHints(padding_px=1)), "ctf", ["RETRIEVE-06"]),
+        (layout_of(hints=ScanHints(padding_px=1)), "ict", ["RETRIEVE-06"]),
     ],
 )
 def test_the_method_follows_from_what_is_known(layout, method, codes) -> None:

@@ -131,7 +131,7 @@ def test_all_projections_are_stored_whatever_the_store_and_the_threads(
     np.testing.assert_array_equal(context.projections(), expected(scan, shifts))
     assert context.notices == []
     assert json.loads(json.dumps(values)) == values
-    assert (values["method"], values["unit"], values["distances"]) == ("ctf", "rad", 2)
+    assert (values["method"], values["unit"], values["distances"]) == ("ict", "rad", 2)
     assert (values["padded_height_px"], values["padded_width_px"]) == (72, 96)
     assert values["projections"] == ANGLES
     assert values["mean_flat_score"] == pytest.approx([0.75, 0.75])

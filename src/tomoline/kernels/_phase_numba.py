@@ -6,47 +6,30 @@ import numpy as np
 from numba import njit
 
 
-@njit(nogil=True, cache=True)
-def border_mean(rows, width):  # type: ignore[no-untyped-def]
-    """Return the mean of the outermost pixels of the image ``rows[:, :width]``."""
-    height = rows.shape[0]
-    total = 0.0
-    for x in range(width):
-        total += rows[0, x] + rows[height - 1, x]
-    for y in range(height):
-        total += rows[y, 0] + rows[y, width - 1]
-    return total / (2 * (width + height))
-
-
 @njit(nogil=True, cache=True, fastmath=True)
-def pad_rows(rows, width, mean, fade):  # type: ignore[no-untyped-def]
-    """Fill the columns after the image: its edges, fading to `mean`, each row taken as periodic.
+def pad_rows(rows, width, fade):  # type: ignore[no-untyped-def]
+    """Fill the columns after the image, so that each row goes over from its end to its beginning.
 
-    ``fade[t]`` is the part of the edge that is left t + 1 pixels beyond it.
+    ``fade[t]`` is the part of the last pixel at t + 1 pixels beyond it; the rest is the first's.
     """
-    gap = rows.shape[1] - width
     for y in range(rows.shape[0]):
-        first = rows[y, 0] - mean
-        last = rows[y, width - 1] - mean
-        for t in range(gap):
-            rows[y, width + t] = mean + last * fade[t] + first * fade[gap - 1 - t]
+        first, last = rows[y, 0], rows[y, width - 1]
+        for t in range(fade.shape[0]):
+            rows[y, width + t] = first + (last - first) * fade[t]
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def pad_columns(parts, height, mean, fade):  # type: ignore[no-untyped-def]
+def pad_columns(parts, height, fade):  # type: ignore[no-untyped-def]
     """Fill the rows below the image, (y, 2 x) float32, where rows are transformed already.
 
     A row's transform is linear, so what `pad_rows` does to pixels is done to coefficients, whose
-    real and imaginary parts stand by turns; `mean` is the only coefficient of a row of the mean.
+    real and imaginary parts stand by turns.
     """
-    gap = parts.shape[0] - height
     first, last = parts[0], parts[height - 1]
-    for t in range(gap):
-        of_last, of_first = fade[t], fade[gap - 1 - t]
-        row = parts[height + t]
+    for t in range(fade.shape[0]):
+        row, of_last = parts[height + t], fade[t]
         for x in range(parts.shape[1]):
-            row[x] = of_last * last[x] + of_first * first[x]
-        row[0] += mean * (np.float32(1.0) - of_last - of_first)
+            row[x] = first[x] + (last[x] - first[x]) * of_last
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -101,16 +84,18 @@ def add_moved(total, parts, weights, ramp_y, ramp_x):  # type: ignore[no-untyped
 
 @njit(nogil=True, cache=True, fastmath={"reassoc", "contract"})
 def crop(rows, offset, least, out):  # type: ignore[no-untyped-def]
-    """Copy the image out of the padded rows, less `offset`, not below `least`; return its sum.
+    """Copy the image out of the padded rows, less `offset`.
 
-    The sum is not finite if any pixel is not.
+    Returns its sum, which is not finite if any pixel is not, and how many are below `least`.
     """
-    total = np.float64(0.0)
+    total, below = np.float64(0.0), 0
     for y in range(out.shape[0]):
-        sum_of_row = np.float32(0.0)
+        sum_of_row, few = np.float32(0.0), np.int32(0)
         for x in range(out.shape[1]):
             value = rows[y, x] - offset
             sum_of_row += value
-            out[y, x] = value if value > least else least
+            few += value < least
+            out[y, x] = value
         total += sum_of_row
-    return total
+        below += few
+    return total, below

@@ -1,9 +1,11 @@
 """Phase retrieval of one angle: images of all distances in, one projection out, in one pass.
 
-Images are padded to a fast size: their edges, fading to the mean of the border along a cosine,
-the whole taken as periodic, so that no step is left for the filters to ring at. Above and below,
-rows are padded only after their transform, which spares that of the padding. Each distance's
-spectrum is weighted, moved and added to the sum while it is at hand; one transform leads back.
+Images are padded to a fast size, such that each edge goes over into the opposite one along a
+cosine: the whole is periodic and has no step for the filters to ring at. (With the edges fading to
+a mean on the way, as is usual, errors at the edges were larger, most with little padding.) Above
+and below, rows are padded only after their transform, which spares that of the padding. Each
+distance's spectrum is weighted, moved and added to the sum while it is at hand; one transform leads
+back.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from tomoline.kernels.phase_filters import Optics, Retrieving, weights
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-# A transmission cannot be 0; its logarithm is taken.
-_LEAST_TRANSMISSION = 1e-6
+# Below this transmission, which only noise and clouds can be, the logarithm goes on as a straight
+# line: it stays finite, and small errors stay small.
+_LEAST_TRANSMISSION = 1e-3
 # Rows of weights made at a time: their temporary arrays are many.
 _ROWS_AT_A_TIME = 64
 
@@ -31,8 +34,7 @@ class PhaseTransform:
     shape : (height, width)
         Of an image.
     padding_px : int
-        Least number of pixels on each side between an image and the middle to its next periodic
-        copy.
+        Least number of pixels on each side; half of those between an image and its next copy.
     retrieving : Retrieving
     optics : Optics
         With one distance for each image.
@@ -82,12 +84,11 @@ class PhaseTransform:
             Its `image` holds the image, which is lost.
         """
         height, width = self.shape
-        mean = np.float32(_phase_numba.border_mean(work.rows, width))
-        _phase_numba.pad_rows(work.rows, width, mean, self._fade_x)
+        _phase_numba.pad_rows(work.rows, width, self._fade_x)
         spectrum = work.spectra[min(distance, 1)]
         fourier.forward_rows(work.rows, out=spectrum[:height])
         parts, factors = spectrum.view(np.float32), self._weights[distance]
-        _phase_numba.pad_columns(parts, height, mean * np.float32(self.padded[1]), self._fade_y)
+        _phase_numba.pad_columns(parts, height, self._fade_y)
         fourier.forward_along(spectrum, axis=0)
         if distance == 0:
             _phase_numba.weight(parts, factors)
@@ -116,12 +117,15 @@ class PhaseTransform:
         total = work.spectra[0]
         fourier.inverse_along(total, axis=0)
         fourier.inverse_rows(total[: self.shape[0]], self.padded[1], out=work.rows)
-        least = _LEAST_TRANSMISSION if self.retrieving.logarithmic else -np.inf
-        summed = _phase_numba.crop(work.rows, np.float32(self._offset), np.float32(least), out)
+        summed, below = _phase_numba.crop(
+            work.rows, np.float32(self._offset), np.float32(_LEAST_TRANSMISSION), out
+        )
+        if not np.isfinite(summed):
+            return False
         if self.retrieving.logarithmic:
-            np.log(out, out=out)
+            _logarithm(out, below > 0)
             out *= np.float32(self.retrieving.log_factor)
-        return bool(np.isfinite(summed))
+        return True
 
 
 class Workspace:
@@ -153,10 +157,19 @@ def padded_shape(shape: tuple[int, int], padding_px: int) -> tuple[int, int]:
 
 
 def _fade(gap: int) -> Real:
-    """Return the part of an edge that is left 1, 2, ... pixels beyond it; none after half a gap."""
-    beyond = np.arange(1, gap + 1) / max(gap / 2, 1)
-    fade: Real = np.where(beyond < 1, 0.5 + 0.5 * np.cos(np.pi * beyond), 0.0).astype(np.float32)
-    return fade
+    """Return the part of one edge at 1, 2, ... pixels beyond it; the rest is the other's."""
+    return (0.5 + 0.5 * np.cos(np.pi * np.arange(1, gap + 1) / (gap + 1))).astype(np.float32)
+
+
+def _logarithm(image: Real, some_are_low: bool) -> None:
+    """Take the logarithm in place, a straight line below the least transmission."""
+    if not some_are_low:
+        np.log(image, out=image)
+        return
+    least = np.float32(_LEAST_TRANSMISSION)
+    line = np.minimum(image - least, 0) / least
+    np.log(np.maximum(image, least), out=image)
+    image += line
 
 
 def _ramp(turns: Floats) -> Real:

@@ -22,12 +22,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tomoline.units import wavelength_m
+
 Floats = NDArray[np.float64]
 Method = Literal["ctf", "ctf_pure_phase", "ctf_two_unknowns", "paganin", "ict"]
 Quantity = Literal["phase", "absorption"]
 
-# Planck's constant times the speed of light (exact in the SI), in keV m.
-_KEV_METRES = 1.239841984e-9
 # Over how many cycles per pixel zero compensation sets in, as at beamline P14.
 _ONSET_PER_PX = 0.01
 # Pure phase has no signal at all at q = 0: keeps the slowest noise finite.
@@ -55,7 +55,7 @@ class Optics:
     @property
     def wavelength_m(self) -> float:
         """Wavelength in metres."""
-        return _KEV_METRES / self.energy_kev
+        return wavelength_m(self.energy_kev)
 
     @property
     def fresnel_numbers(self) -> Floats:
