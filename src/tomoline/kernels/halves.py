@@ -24,6 +24,8 @@ Integers = NDArray[np.int64]
 
 # Half width of the windowed sinc that moves images by parts of a pixel.
 _REACH = 4
+# Displacements on each side that the sub-pixel part of the search looks at.
+_REFINE = 4
 # Vertical shifts below this are not worth an interpolation along the columns.
 _NEGLIGIBLE_PX = 0.02
 
@@ -60,6 +62,7 @@ def find_overlap(
     least_px: int = 6,
     detail_px: float = 12.0,
     smooth_px: float = 1.0,
+    match_px: float = 4.0,
 ) -> Overlap:
     """Find side and overlap of the two halves of a full turn.
 
@@ -80,6 +83,9 @@ def find_overlap(
         at any displacement.
     smooth_px : float
         Sigma of the Gaussian that noise is smoothed with.
+    match_px : float
+        The same for the last, sub-pixel part, where structure of all sizes above it counts: the
+        coarse one agrees best between the halves of real scans.
 
     Returns
     -------
@@ -101,6 +107,7 @@ def find_overlap(
     merit = np.arctanh(np.clip(coefficients, -0.9999, 0.9999)) * np.sqrt(independent)
     best = int(np.argmax(merit))
     displacement = best - (width - least) + _vertex(coefficients, best)
+    displacement = _refine(first, second, displacement, match_px)
     displacement = max(-(width - 1.0), min(width - 1.0, displacement))
     axis = (width - 1 - displacement) / 2
     return Overlap(
@@ -110,6 +117,45 @@ def find_overlap(
         confidence=_confidence(merit, coefficients, best, max(3, round(6 * smooth_px))),
         correlation=float(coefficients[best]),
     )
+
+
+def _refine(first: Real, second: Real, start: float, match_px: float) -> float:
+    """Return the displacement near `start` at which whole structure, not only detail, agrees."""
+    from scipy.ndimage import gaussian_filter1d
+
+    width = first.shape[-1]
+    displacements = round(start) + np.arange(-_REFINE, _REFINE + 1)
+    low, high = max(0, -displacements[0]), min(width, width - displacements[-1])
+    if high - low < 2 * _REFINE:
+        return start
+
+    def smoothed(half: Real) -> Real:
+        values = np.asarray(half, np.float32)
+        values = values - values.mean(axis=0, keepdims=True)
+        rows: Real = gaussian_filter1d(values.reshape(-1, width), match_px, axis=-1, mode="nearest")
+        return rows
+
+    window = np.sin(np.pi * (np.arange(high - low) + 0.5) / (high - low)) ** 2
+    window = (window / window.sum()).astype(np.float32)
+
+    def centred(values: Real) -> Real:
+        middle: Real = values - (values @ window)[:, None]
+        return middle
+
+    one, two = centred(smoothed(first)[:, low:high]), smoothed(second)[:, ::-1]
+    power = float(((one * one) @ window).sum(dtype=np.float64))
+    matches = np.zeros(len(displacements))
+    for place, displacement in enumerate(displacements):
+        other = centred(two[:, low + displacement : high + displacement])
+        both = float(((one * other) @ window).sum(dtype=np.float64))
+        scale = power * float(((other * other) @ window).sum(dtype=np.float64))
+        matches[place] = both / math.sqrt(scale) if scale > 0 else 0.0
+    offsets = displacements - start
+    fit = np.polyfit(offsets, matches, 4)
+    fine = np.linspace(-2.0, 2.0, 4001)
+    found = float(fine[np.argmax(np.polyval(fit, fine))])
+    # At the end of its range it found another structure, or none; the first answer stands.
+    return start + found if abs(found) < 1.99 else start
 
 
 def _detail(half: Real, detail_px: float, smooth_px: float) -> Real:
