@@ -15,6 +15,7 @@ import pytest
 
 from tomoline.errors import TomolineError
 from tomoline.files._hdf5_frames import Hdf5Frames
+from tomoline.files._hdf5_tree import open_tree
 from tomoline.files.frames import FrameLocation
 from tomoline.files.open_frames import open_frames
 from tomoline.files.open_scan import open_scan
@@ -142,12 +143,16 @@ def test_links_that_lead_nowhere_or_in_circles(tmp_path: Path) -> None:
     with h5py.File(path, "a") as file:
         file["entry1/broken"] = h5py.ExternalLink("gone.h5", "/data")
         file["entry1/softly"] = h5py.SoftLink("/not/there")
-        file["entry1/tomo_entry/up"] = h5py.SoftLink("/entry1")
+        for number in range(5):
+            file[f"entry1/tomo_entry/up{number}"] = h5py.SoftLink("/entry1")
         file["entry1/other/data"] = h5py.SoftLink("/entry1/tomo_entry/instrument/detector/data")
         file["aaa/instrument/detector/image_key"] = KEY
         file["aaa/instrument/detector/data"] = h5py.ExternalLink("gone.h5", "/data")
     found = open_scan(path)
     np.testing.assert_array_equal(read(found.projections[0]), FRAMES[PROJECTIONS])
+    with open_tree(path) as tree:
+        assert len(tree.groups) < 30
+        assert set(tree.dangling) >= {"/entry1/broken", "/entry1/softly"}
 
 
 def test_pixels_behind_an_external_link(tmp_path: Path) -> None:
@@ -169,6 +174,8 @@ def test_pixels_behind_an_external_link(tmp_path: Path) -> None:
 def test_image_keys_that_do_not_fit(tmp_path: Path) -> None:
     assert code_of(lambda: open_scan(nxtomo(tmp_path / "a.nxs", key=KEY + 7))) == "SCAN-22"
     assert code_of(lambda: open_scan(nxtomo(tmp_path / "b.nxs", key=KEY + np.nan))) == "SCAN-22"
+    assert code_of(lambda: open_scan(nxtomo(tmp_path / "e.nxs", key=KEY - 2))) == "SCAN-22"
+    assert code_of(lambda: open_scan(nxtomo(tmp_path / "f.nxs", key=KEY + 0.5))) == "SCAN-22"
     nothing = np.ones(len(KEY))
     assert code_of(lambda: open_scan(nxtomo(tmp_path / "c.nxs", key=nothing))) == "SCAN-22"
     assert code_of(lambda: open_scan(nxtomo(tmp_path / "d.nxs", key=KEY[:-1]))) == "SCAN-18"

@@ -96,6 +96,45 @@ def test_a_plain_frame_is_read_into_the_given_memory(tmp_path: Path) -> None:
     assert open_frames(sequence(tmp_path, names)).read(0, out) is out
 
 
+def test_memory_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
+    stack = images(1)
+    frames = open_frames(sequence(tmp_path, write_sequence(tmp_path, stack)))
+    for unfit in (
+        np.zeros((HEIGHT, WIDTH), np.float32),
+        np.zeros((HEIGHT, WIDTH), np.int16),
+        np.zeros((HEIGHT + 1, WIDTH), np.uint16),
+    ):
+        np.testing.assert_array_equal(frames.read(0, unfit), stack[0])
+        assert frames.read(0, unfit).dtype == np.uint16
+        assert not unfit.any()
+
+
+def test_compressed_pixels_that_are_no_smaller(tmp_path: Path) -> None:
+    image = np.random.default_rng(1).integers(0, 65535, (64, 64), dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", image, compression="zlib", rowsperstrip=64)
+    assert (tmp_path / "a.tif").stat().st_size > image.nbytes
+    np.testing.assert_array_equal(open_frames(sequence(tmp_path, ["a.tif"])).read(0), image)
+
+
+def test_strips_in_another_order(tmp_path: Path) -> None:
+    image = images(1)[0]
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, image, rowsperstrip=11, metadata=None)
+    with tifffile.TiffFile(path) as tiff:
+        tag = tiff.pages[0].tags["StripOffsets"]
+        place, (first, second), dtype = tag.valueoffset, tag.value, tag.dtype
+        counts = tiff.pages[0].databytecounts
+    raw = bytearray(path.read_bytes())
+    strips = raw[first : first + counts[0]], raw[second : second + counts[1]]
+    raw[first : first + sum(counts)] = strips[1] + strips[0]
+    width = {3: 2, 4: 4}[int(dtype)]
+    for k, offset in enumerate((first + counts[1], first)):
+        raw[place + k * width : place + (k + 1) * width] = offset.to_bytes(width, "little")
+    path.write_bytes(raw)
+    assert not read_directory(path).pages[0].plain
+    np.testing.assert_array_equal(open_frames(sequence(tmp_path, ["a.tif"])).read(0), image)
+
+
 def test_siblings_with_their_pixels_elsewhere(tmp_path: Path) -> None:
     stack = images(4)
     names = write_sequence(tmp_path, stack[:2])
@@ -141,12 +180,12 @@ def test_pages_of_several_files(tmp_path: Path) -> None:
 
 
 def test_threads_read_the_same(tmp_path: Path) -> None:
-    stack = images(40)
+    stack = np.random.default_rng(2).integers(0, 65535, (12, 400, 500), dtype=np.uint16)
     names = write_sequence(tmp_path, stack)
-    frames = open_frames(sequence(tmp_path, names, region=(3, 4, 20, 9)))
+    frames = open_frames(sequence(tmp_path, names, region=(30, 40, 400, 350)))
     with ThreadPoolExecutor(6) as pool:
-        for index, frame in enumerate(pool.map(frames.read, list(range(40)))):
-            np.testing.assert_array_equal(frame, stack[index, 4:13, 3:23])
+        for index, frame in enumerate(pool.map(frames.read, list(range(12)) * 20)):
+            np.testing.assert_array_equal(frame, stack[index % 12, 40:390, 30:430])
 
 
 def refused(frames: Any, index: int) -> TomolineError:
