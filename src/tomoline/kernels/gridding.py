@@ -85,6 +85,8 @@ class GriddingPlan:
     gridrec : bool
         Filter as gridrec does: sampled ramp, no value at zero frequency, the row padded to the
         next power of two only. For comparisons; the quantitative scale is lost.
+    scale : float
+        Multiplies the densities.
 
     Attributes
     ----------
@@ -112,6 +114,7 @@ class GriddingPlan:
         mask_radius_px: float | None = None,
         taking_part: NDArray[np.bool_] | None = None,
         gridrec: bool = False,
+        scale: float = 1.0,
     ) -> None:
         angles = np.asarray(angles_rad, np.float64)
         used = np.ones(len(angles), bool) if taking_part is None else taking_part
@@ -127,7 +130,7 @@ class GriddingPlan:
         self._gridrec = gridrec
         self._place_window(axis, mask_radius_px)
         self._make_filter(filter_name, cutoff, padding)
-        self._weights = scan_filters.angle_weights(turned).astype(np.float32)
+        self._weights = (scale * scan_filters.angle_weights(turned)).astype(np.float32)
         # The centre of an even size lies between pixels.
         between = 0.5 if self.size % 2 == 0 else 0.0
         self._shifts = between * (np.cos(turned) + np.sin(turned))
