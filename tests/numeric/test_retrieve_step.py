@@ -37,8 +37,9 @@ class Level:
     def choose(self, raw):  # type: ignore[no-untyped-def]
         return SimpleNamespace(indices=(0, 2), scores=np.array([0.5, 0.1, 1.0], np.float32))
 
-    def correct(self, raw, choice, time, out) -> None:  # type: ignore[no-untyped-def]
+    def correct(self, raw, choice, time, out) -> int:  # type: ignore[no-untyped-def]
         np.divide(raw, np.float32(LEVEL), out=out)
+        return 2
 
 
 class Context:
@@ -133,7 +134,7 @@ def test_all_projections_are_stored_whatever_the_store_and_the_threads(
     assert json.loads(json.dumps(values)) == values
     assert (values["method"], values["unit"], values["distances"]) == ("ict", "rad", 2)
     assert (values["padded_height_px"], values["padded_width_px"]) == (72, 96)
-    assert values["projections"] == ANGLES
+    assert (values["projections"], values["zingers"]) == (ANGLES, 2 * 2 * ANGLES)
     assert values["mean_flat_score"] == pytest.approx([0.75, 0.75])
     retrieval = Retrieval.read(tmp_path / "retrieval")
     assert retrieval.excluded == {}

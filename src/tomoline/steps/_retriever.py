@@ -41,8 +41,8 @@ class Corrector(Protocol):
     def choose(self, raw: NDArray[Any]) -> FlatChoice:
         """Choose the flats that match a frame best."""
 
-    def correct(self, raw: NDArray[Any], choice: FlatChoice, time: float | None, out: Real) -> None:
-        """Write the frame's transmission into `out`."""
+    def correct(self, raw: NDArray[Any], choice: FlatChoice, time: float | None, out: Real) -> int:
+        """Write the frame's transmission into `out`; return how many zingers were replaced."""
 
 
 # Distance, angle, corrected frame, choice of flats.
@@ -63,10 +63,13 @@ class Retrieved:
         Phase in rad or -ln(transmission), finite.
     choices : tuple of FlatChoice
         For each distance that takes part.
+    zingers : int
+        Pixels that were replaced as zingers, in the frames of all distances.
     """
 
     projection: Real
     choices: tuple[FlatChoice, ...]
+    zingers: int = 0
 
 
 class _Buffers:
@@ -199,9 +202,9 @@ class Retriever:
         if out is None:
             out = np.empty(self._shape, np.float32)
         with self._borrowed() as buffers:
-            choices = tuple(
+            taken = [
                 self._take(distance, angle, buffers) for distance in range(self.plan.distances)
-            )
+            ]
             if self._transform is not None and buffers.work is not None:
                 finite = self._transform.finish(buffers.work, out)
             else:
@@ -211,10 +214,12 @@ class Retriever:
         if not finite:
             names = ", ".join(stored.label(angle) for stored in self._frames)
             raise errors.retrieve.NOT_FINITE.error(names, f"Projection {angle + 1} is not finite.")
-        return Retrieved(out, choices)
+        return Retrieved(
+            out, tuple(choice for choice, _ in taken), sum(zingers for _, zingers in taken)
+        )
 
-    def _take(self, distance: int, angle: int, buffers: _Buffers) -> FlatChoice:
-        """Read and correct one frame, and take it in."""
+    def _take(self, distance: int, angle: int, buffers: _Buffers) -> tuple[FlatChoice, int]:
+        """Read and correct one frame, and take it in; return its flats and count its zingers."""
         frames, corrector = self._frames[distance], self._correctors[distance]
         raw = self._read(frames, angle, buffers)
         fault = corrector.fault(raw)
@@ -224,16 +229,16 @@ class Retriever:
         times = self._times[distance]
         work = buffers.work
         image = buffers.frame if work is None else work.image
-        corrector.correct(raw, choice, times[angle] if times else None, image)
+        zingers = corrector.correct(raw, choice, times[angle] if times else None, image)
         if self._keep is not None:
             self._keep(distance, angle, image, choice)
         if self._transform is None or work is None:
-            return choice
+            return choice, zingers
         if abs(self._magnification[distance] - 1) > 1e-9:
             image[...] = _demagnified(image, self._magnification[distance])
         shift = None if self._shifts is None else self._shifts.at(angle)[distance]
         self._transform.take(distance, shift, work)
-        return choice
+        return choice, zingers
 
     def _read(self, frames: Frames, angle: int, buffers: _Buffers) -> NDArray[Any]:
         if buffers.raw is None or buffers.raw.dtype != frames.dtype:

@@ -36,6 +36,13 @@ class _Block:
 
     choices: dict[int, tuple[FlatChoice, ...]] = field(default_factory=dict)
     faults: dict[int, str] = field(default_factory=dict)
+    zingers: int = 0
+
+    def add(self, other: _Block) -> None:
+        """Take in what came of other angles."""
+        self.choices.update(other.choices)
+        self.faults.update(other.faults)
+        self.zingers += other.zingers
 
 
 def run(params: RetrieveParams, context: StepContext) -> Values:
@@ -87,6 +94,7 @@ def run(params: RetrieveParams, context: StepContext) -> Values:
         "projections": len(done.choices),
         "excluded": {str(angle + 1): why for angle, why in sorted(done.faults.items())},
         "mean_flat_score": scores,
+        "zingers": done.zingers,
     }
 
 
@@ -114,8 +122,7 @@ def _retrieve_all(
         bytes_per_chunk=retriever.bytes_per_call + at_once * frame_bytes,
         label="phase retrieval" if retriever.plan.optics else "flat-field correction",
     ):
-        done.choices.update(block.choices)
-        done.faults.update(block.faults)
+        done.add(block)
         if done.faults and len(done.faults) > limit:
             raise errors.retrieve.TOO_MANY_BAD.error(
                 layout.root,
@@ -139,7 +146,9 @@ def _retrieve_block(
             block[place] = 0.0
             continue
         try:
-            result.choices[angle] = retriever.retrieve(angle, block[place]).choices
+            retrieved = retriever.retrieve(angle, block[place])
+            result.choices[angle] = retrieved.choices
+            result.zingers += retrieved.zingers
         except BadFrameError as error:
             result.faults[angle] = str(error)
             block[place] = 0.0
