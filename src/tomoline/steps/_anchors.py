@@ -39,7 +39,7 @@ Floats = NDArray[np.float64]
 
 _BETA_OVER_DELTA = 0.1
 # Below this the images hardly agree, and the peak may be one of noise.
-_LEAST_COEFFICIENT, _LEAST_LEAD = 0.03, 1.15
+_LEAST_COEFFICIENT, _LEAST_LEAD = 0.03, 1.25
 
 
 class Corrector(Protocol):
