@@ -1,0 +1,256 @@
+"""Reading all darks and flats of one distance, once: statistics, descriptors, and misfits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tomoline.errors import TomolineError
+from tomoline.errors import flats as kinds
+from tomoline.files.frames import Frames
+from tomoline.steps._base import StepContext
+
+if TYPE_CHECKING:
+    from tomoline.kernels.flat_fields import FrameStatistics
+    from tomoline.kernels.flat_match import DescriptorForm
+
+Real = NDArray[np.float32]
+
+CHUNK_FRAMES = 8
+"""Frames that one piece of work reads; the division does not depend on the threads."""
+MOST_MATCHED = 300
+"""Flats that are described; of more, as many are taken at even steps."""
+BLANK = "it is blank."
+
+_STATISTICS_BYTES = 3 * 4 + 2 * 2  # a pixel of the statistics
+_LEVEL_OUTLIER = 0.5  # part of the typical level by which a flat may differ from it
+_LONE_CORRELATION = 0.2  # by how much a flat's best match may be worse than the others'
+
+
+def chunk_bytes(height: int, width: int) -> int:
+    """Bound on what one piece of work holds."""
+    return height * width * (_STATISTICS_BYTES + 8 + CHUNK_FRAMES)
+
+
+@dataclass
+class Survey:
+    """What all frames of one kind and distance tell.
+
+    Attributes
+    ----------
+    statistics : list of FrameStatistics
+        For each group of frames.
+    descriptors : (frames, blocks) float32
+    levels : (frames,) float64
+        Typical counts of each, dark off; 0 for those that are not used.
+    used : (frames,) bool
+    reasons : dict of int to str
+        Why the others are not.
+    """
+
+    statistics: list[FrameStatistics]
+    descriptors: Real
+    levels: NDArray[np.float64]
+    used: NDArray[np.bool_]
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    @property
+    def all(self) -> FrameStatistics:
+        """Statistics of all groups together."""
+        from tomoline.kernels.flat_fields import FrameStatistics
+
+        if len(self.statistics) == 1:
+            return self.statistics[0]
+        result = FrameStatistics.empty(self.statistics[0].total.shape)
+        for part in self.statistics:
+            result.include(part)
+        return result
+
+
+@dataclass
+class _Piece:
+    """What the frames of one piece of work tell."""
+
+    group: int
+    statistics: FrameStatistics
+    descriptors: dict[int, Real] = field(default_factory=dict)
+    levels: dict[int, float] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+
+def survey(
+    frames: Frames,
+    groups: Sequence[Sequence[int]],
+    context: StepContext,
+    form: DescriptorForm | None,
+    label: str,
+    skip: dict[int, str],
+) -> Survey:
+    """Read frames once and say what they tell; frames that cannot be read or used are left out.
+
+    Parameters
+    ----------
+    frames : Frames
+    groups : sequence of sequences of int
+        Which frames belong together; all of them in one group as a rule.
+    context : StepContext
+    form : DescriptorForm, optional
+        How to describe them; none for darks.
+    label : str
+        For the progress bar.
+    skip : dict of int to str
+        Frames known to be of no use, with the reason.
+    """
+    from tomoline.kernels.flat_fields import FrameStatistics
+
+    count, rows, columns = frames.shape
+    work = [
+        (number, tuple(group[first : first + CHUNK_FRAMES]))
+        for number, group in enumerate(groups)
+        for first in range(0, len(group), CHUNK_FRAMES)
+    ]
+    found = Survey(
+        [FrameStatistics.empty((rows, columns)) for _ in groups],
+        np.zeros((count if form else 0, form.size if form else 0), np.float32),
+        np.zeros(count),
+        np.zeros(count, bool),
+        dict(skip),
+    )
+
+    def read(piece: tuple[int, tuple[int, ...]]) -> _Piece:
+        return _read_piece(frames, piece, form, skip)
+
+    for piece in context.engine.map(
+        read, work, bytes_per_chunk=chunk_bytes(rows, columns), label=label
+    ):
+        found.statistics[piece.group].include(piece.statistics)
+        for index, descriptor in piece.descriptors.items():
+            found.descriptors[index] = descriptor
+        for index, level in piece.levels.items():
+            found.levels[index] = level
+            found.used[index] = True
+        found.reasons |= piece.reasons
+    return found
+
+
+def _read_piece(
+    frames: Frames,
+    piece: tuple[int, tuple[int, ...]],
+    form: DescriptorForm | None,
+    skip: dict[int, str],
+) -> _Piece:
+    from tomoline.kernels.flat_fields import FrameStatistics
+    from tomoline.kernels.flat_match import bin_frame, contrast
+
+    group, indices = piece
+    result = _Piece(group, FrameStatistics.empty(frames.shape[1:]))
+    for index in indices:
+        if index in skip:
+            continue
+        try:
+            frame = frames.read(index)
+        except TomolineError as fault:
+            result.reasons[index] = fault.found
+            continue
+        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
+            if np.count_nonzero(np.isfinite(frame)) < 0.99 * frame.size:
+                result.reasons[index] = "more than 1 % of its pixels are not numbers."
+                continue
+            frame = np.nan_to_num(frame, nan=0.0, posinf=0.0, neginf=0.0)
+        if form is None:
+            result.levels[index] = float(np.median(frame[::4, ::4]))
+        else:
+            binned = bin_frame(frame, form.binning)
+            level = float(np.median(binned - form.dark))
+            if not level > 0 or binned.max() == binned.min():
+                result.reasons[index] = BLANK
+                continue
+            result.levels[index] = level
+            result.descriptors[index] = contrast(binned, form)
+        result.statistics.add(frame, index)
+    return result
+
+
+def misfits(found: Survey, saturation: float | None) -> dict[int, str]:
+    """Return flats that are not of the beam alone, with the reason.
+
+    A flat must have about the level of the others, and there must be another one that looks like
+    it about as well as the others have one: a specimen left in the beam has none.
+    """
+    reasons: dict[int, str] = {}
+    kept = np.flatnonzero(found.used)
+    if len(kept) < 2:
+        return reasons
+    typical = float(np.median(found.levels[kept]))
+    for index in kept:
+        level = found.levels[index]
+        if saturation is not None and level >= 0.98 * saturation:
+            reasons[int(index)] = "it is saturated."
+        elif abs(level - typical) > _LEVEL_OUTLIER * typical:
+            reasons[int(index)] = f"its level is {level:.0f} counts, that of others {typical:.0f}."
+    kept = np.array([index for index in kept if int(index) not in reasons], int)
+    if len(kept) < 4:
+        return reasons
+    best, usual = _likeness(found.descriptors[kept])
+    for likeness, most in ((best, len(kept)), (usual, len(kept) // 10)):
+        middle = float(np.median(likeness))
+        spread = 1.4826 * float(np.median(np.abs(likeness - middle)))
+        low = np.flatnonzero(likeness < middle - max(8 * spread, _LONE_CORRELATION))
+        if len(low) <= most:
+            for place in low:
+                reasons[int(kept[place])] = (
+                    f"it does not look like the others (correlation {likeness[place]:.2f}, that of "
+                    f"others {middle:.2f})."
+                )
+    return reasons
+
+
+def _likeness(descriptors: Real) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return for each flat its best and its median correlation with the others."""
+    from tomoline.kernels.flat_match import products_of
+
+    few = np.ascontiguousarray(descriptors[:, :: max(1, descriptors.shape[1] // 65536)])
+    products = products_of(few, few)
+    norms = np.sqrt(np.maximum(np.diag(products), 1e-30))
+    correlation = products / norms / norms[:, None]
+    np.fill_diagonal(correlation, np.nan)
+    return np.nanmax(correlation, axis=1), np.nanmedian(correlation, axis=1)
+
+
+def pixel_noise(frames: Frames, used: NDArray[np.bool_], dark: Real | None) -> float:
+    """Return the relative noise of a pixel of one flat, from the difference of two.
+
+    What moves between them is smooth along the rows, so second differences leave only noise.
+    """
+    kept = np.flatnonzero(used)
+    if len(kept) < 2 or frames.shape[2] < 16:
+        return 0.0
+    pair = []
+    for index in (kept[0], kept[-1]):
+        image: NDArray[Any] = frames.read(int(index))[::8].astype(np.float32)
+        if dark is not None:
+            image -= dark[::8]
+        pair.append(image / np.maximum(np.median(image), 1e-30))
+    difference = np.diff(pair[0] - pair[1], n=2, axis=1)
+    middle = np.median(difference)
+    # The weights 1, -2, 1 and two images: 6 * 2 variances.
+    return float(1.4826 * np.median(np.abs(difference - middle)) / 12**0.5)
+
+
+def report_missing(
+    frames: Frames, reasons: dict[int, str], context: StepContext, kind: str, most: int = 5
+) -> None:
+    """Warn of frames that are left out; of many, of the first few by name."""
+    for number, (index, reason) in enumerate(sorted(reasons.items())):
+        if number == most:
+            context.warn(
+                kinds.FLAT_LEFT_OUT.notice(
+                    kind, f"{len(reasons) - most} more {kind} are left out for similar reasons."
+                )
+            )
+            return
+        context.warn(kinds.FLAT_LEFT_OUT.notice(frames.label(index), reason))

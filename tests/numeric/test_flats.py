@@ -1,0 +1,524 @@
+"""Flat-field correction: kernels against known beams, the step and the corrector on small scans."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from numpy.typing import NDArray
+
+from tomoline.engine import ThreadsEngine
+from tomoline.errors import TomolineError
+from tomoline.files.frames import FrameLocation
+from tomoline.kernels import flat_match
+from tomoline.kernels.flat_fields import FrameStatistics, find_bad_pixels, flattened
+from tomoline.steps._correction import FlatChoice, FrameCorrector, tiff_tags
+from tomoline.steps._flats_params import FlatsParams
+from tomoline.steps.flats import FLATS
+from tomoline.steps.scan_layout import ScanHints, ScanLayout
+
+Real = NDArray[np.float32]
+
+ROWS, COLUMNS = 96, 160
+LEVEL, DARK = 8000.0, 100.0
+FLATS_COUNT = 24
+
+
+def beam(shift_px: float, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Real:
+    """A striped beam of mean 1, its stripes moved down."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
+    stripes = sum(
+        0.07 * np.cos(2 * np.pi * (y - shift_px) / period + phase)
+        for period, phase in ((7.3, 0.4), (12.1, 2.0), (19.7, 5.0), (31.0, 1.0))
+    )
+    return ((1 + stripes) * (1 + 0.2 * np.cos(x / shape[1] * 3))).astype(np.float32)
+
+
+def specimen() -> Real:
+    """Transmission of a few grains with bright rims, in the middle of the frame."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    image = np.ones((ROWS, COLUMNS))
+    for _ in range(12):
+        cy, cx, radius = rng.uniform(10, 86), rng.uniform(40, 120), rng.uniform(4, 12)
+        distance = np.hypot(y - cy, x - cx)
+        image *= np.exp(-0.15 * np.sqrt(np.maximum(1 - (distance / radius) ** 2, 0)))
+        image *= 1 + 0.15 * np.exp(-((distance - radius - 1.5) ** 2) / 2)
+    return image.astype(np.float32)
+
+
+class Context:
+    """A step's context on a folder."""
+
+    root = "scan"
+
+    def __init__(self, folder: Path, threads: int = 1) -> None:
+        self.folder = folder
+        self.engine = ThreadsEngine(threads, 1 << 30)
+        self.codes: list[str] = []
+        self.messages: list[str] = []
+
+    def input(self, artifact: str) -> Path:
+        return self.folder / artifact
+
+    def writing(self, artifact: str, **_: Any):  # type: ignore[no-untyped-def]
+        return nullcontext(self.folder / artifact)
+
+    def warn(self, notice: Any) -> None:
+        self.codes.append(notice.code)
+        self.messages.append(str(notice))
+
+    def log(self, message: str) -> None:
+        pass
+
+
+class Scan:
+    """A small scan in TIFF files: flats at known shifts of the stripes."""
+
+    def __init__(self, folder: Path, noise: bool = True) -> None:
+        self.folder = folder
+        self.rng = np.random.default_rng(11)
+        self.noise = noise
+        self.gain = (1 + 0.01 * self.rng.standard_normal((ROWS, COLUMNS))).astype(np.float32)
+        self.flat_shifts = self.rng.permutation(np.linspace(-6, 6, FLATS_COUNT))
+        self.frame_shifts = self.rng.uniform(-5.5, 5.5, 6)
+        self.flats = [self.count(beam(shift)) for shift in self.flat_shifts]
+        self.specimen = specimen()
+        self.frames = [self.count(beam(s) * self.specimen) for s in self.frame_shifts]
+        self.darks = [
+            np.rint(DARK + 2 * self.rng.standard_normal((ROWS, COLUMNS))).astype(np.uint16)
+            for _ in range(10)
+        ]
+
+    def count(self, intensity: Real) -> NDArray[np.uint16]:
+        photons = LEVEL * intensity
+        if self.noise:
+            photons = photons + np.sqrt(photons) * self.rng.standard_normal(photons.shape)
+        return np.clip(np.rint(photons * self.gain + DARK), 0, 65535).astype(np.uint16)
+
+    def location(self, name: str, images: list[Any], **more: Any) -> FrameLocation:
+        names = []
+        for number, image in enumerate(images):
+            names.append(f"{name}_{number:05d}.tif")
+            tifffile.imwrite(self.folder / names[-1], image)
+        dtype = np.dtype(images[0].dtype).str
+        return FrameLocation(
+            "tiff_files", str(self.folder), *images[0].shape, dtype, tuple(names), **more
+        )
+
+    def write(self, **changes: Any) -> ScanLayout:
+        layout = ScanLayout(
+            root="scan",
+            source_format="test",
+            height_px=ROWS,
+            width_px=COLUMNS,
+            angles_deg=tuple(float(n) for n in range(len(self.frames))),
+            angles_source="test",
+            projections=(self.location("frame", self.frames),),
+            flats=(self.location("flat", self.flats),),
+            darks=(self.location("dark", self.darks),),
+        )
+        layout = replace(layout, **changes)
+        layout.write(self.folder / "scan_layout")
+        return layout
+
+    def run(
+        self, layout: ScanLayout, threads: int = 1, **params: Any
+    ) -> tuple[Context, dict[str, Any], FrameCorrector]:
+        context = Context(self.folder, threads)
+        values = FLATS.run(FlatsParams(**params), context)
+        return context, values, FrameCorrector.open(layout, self.folder / "flat_fields", 0)
+
+
+def corrected(corrector: FrameCorrector, raw: NDArray[Any], time: float | None = None) -> Real:
+    out = np.empty((ROWS, COLUMNS), np.float32)
+    corrector.correct(raw, corrector.choose(raw), time, out)
+    return out
+
+
+def stripe_error(scan: Scan, corrector: FrameCorrector) -> float:
+    """Standard deviation that is left of a noise-free beam, mean of the frames."""
+    errors = []
+    for raw in scan.frames:
+        left = corrected(corrector, raw) / scan.specimen
+        errors.append(float((left / left.mean()).std()))
+    return float(np.mean(errors))
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Scan:
+    return Scan(tmp_path)
+
+
+def test_known_gain_is_divided_out_exactly(tmp_path: Path) -> None:
+    scan = Scan(tmp_path, noise=False)
+    scan.flats = [scan.count(beam(0.0))] * 4
+    scan.darks = [np.full((ROWS, COLUMNS), DARK, np.uint16)] * 3
+    scan.frames = [scan.count(beam(0.0) * scan.specimen)]
+    layout = scan.write()
+    _, values, corrector = scan.run(layout)
+    assert values["method"] == "best"
+    # Half a count of rounding, in frame and flat.
+    assert np.abs(corrected(corrector, scan.frames[0]) - scan.specimen).max() < 2.5 / LEVEL / 0.6
+
+
+def test_the_nearest_flats_are_chosen(scan: Scan) -> None:
+    layout = scan.write()
+    for match in ("correlation", "ssim"):
+        _, _, corrector = scan.run(layout, match=match)
+        choices = corrector.choose_many(scan.frames)
+        for shift, choice in zip(scan.frame_shifts, choices, strict=True):
+            nearest = np.argsort(np.abs(scan.flat_shifts - shift))
+            assert len(choice.indices) == 3
+            assert nearest[0] in choice.indices
+            assert set(choice.indices) <= set(nearest[:4].tolist())
+            assert choice.scores.shape == (FLATS_COUNT,)
+            assert int(choice.scores.argmax()) in nearest[:2]
+
+
+def test_scores_are_those_of_the_plain_formula(tmp_path: Path) -> None:
+    """Components and limits must not change what the scores mean."""
+    scan = Scan(tmp_path)
+    scan.frames = [scan.count(beam(shift)) for shift in scan.frame_shifts]
+    layout = scan.write()
+    _, _, corrector = scan.run(layout)
+    form = flat_match.DescriptorForm.of(
+        (ROWS, COLUMNS), 4, 10.0, "whole", np.mean(scan.darks, axis=0, dtype=np.float32)
+    )
+    flats = [flat_match.contrast(flat_match.bin_frame(flat, 4), form) for flat in scan.flats]
+    frame = flat_match.contrast(flat_match.bin_frame(scan.frames[0], 4), form)
+    plain = [np.vdot(frame, flat) / np.linalg.norm(frame) / np.linalg.norm(flat) for flat in flats]
+    np.testing.assert_allclose(corrector.choose(scan.frames[0]).scores, plain, atol=4e-3)
+
+
+def test_many_frames_at_a_time_are_chosen_as_single_ones(scan: Scan) -> None:
+    _, _, corrector = scan.run(scan.write())
+    for one, raw in zip(corrector.choose_many(scan.frames), scan.frames, strict=True):
+        alone = corrector.choose(raw)
+        assert one.indices == alone.indices
+        np.testing.assert_array_equal(one.scores, alone.scores)
+
+
+def test_choice_ignores_the_beam_current(scan: Scan) -> None:
+    _, _, corrector = scan.run(scan.write())
+    raw = scan.frames[0]
+    dim = np.rint((raw.astype(float) - DARK) * 0.4 + DARK).astype(np.uint16)
+    full, weak = corrector.choose(raw), corrector.choose(dim)
+    assert weak.indices == full.indices
+    np.testing.assert_allclose(weak.scores, full.scores, atol=1e-3)
+
+
+def test_methods_by_what_is_left_of_moving_stripes(scan: Scan) -> None:
+    layout = scan.write()
+    left = {
+        method: stripe_error(scan, scan.run(layout, method=method)[2])
+        for method in ("best", "fitted", "mean", "median", "pca")
+    }
+    # Photons alone leave sqrt(1 + 1/3) / sqrt(8000) = 0.013 with the mean of three flats.
+    assert left["mean"] > 0.07
+    assert left["best"] < 0.3 * left["mean"]
+    assert left["fitted"] < 0.92 * left["best"]
+    assert left["pca"] < 0.016
+    assert left["median"] > 0.07
+
+
+def test_pca_recovers_a_combination_of_flats(tmp_path: Path) -> None:
+    scan = Scan(tmp_path, noise=False)
+    scan.gain[:] = 1
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    parts = np.stack([np.cos(y / 3.0 + n) * np.cos(x / 50.0 + n) for n in range(3)])
+    mixes = rng.normal(size=(13, 3)) * 0.05
+    beams = [1 + np.tensordot(mix, parts, 1) for mix in mixes]
+    scan.flats = [scan.count(one) for one in beams[:-1]]
+    scan.frames = [scan.count(beams[-1])]
+    _, values, corrector = scan.run(scan.write(), method="pca")
+    assert values["components"][0] >= 3
+    result = corrected(corrector, scan.frames[0])
+    assert np.abs(result / result.mean() - 1).max() < 0.01
+    assert np.abs(result - np.mean(beams[-1]) / np.mean(beams[:-1])).max() < 0.02
+
+
+def test_interpolates_in_time(tmp_path: Path) -> None:
+    scan = Scan(tmp_path, noise=False)
+    scan.gain[:] = 1
+    first, last = beam(0.0), beam(1.5)
+    scan.flats = [scan.count(first)] * 4 + [scan.count(last)] * 4
+    scan.darks = [np.full((ROWS, COLUMNS), DARK, np.uint16)]
+    scan.frames = [scan.count(first + part * (last - first)) for part in (0.25, 0.5, 0.75)]
+    times = (0.0, 1.0, 2.0, 3.0, 16.0, 17.0, 18.0, 19.0)  # middles 1.5 and 17.5
+    layout = scan.write(
+        flats=(scan.location("flat", scan.flats, times=times),),
+        projections=(scan.location("frame", scan.frames, times=(5.5, 9.5, 13.5)),),
+    )
+    _, _, corrector = scan.run(layout, method="interpolated")
+    for raw, time in zip(scan.frames, (5.5, 9.5, 13.5), strict=True):
+        assert np.abs(corrected(corrector, raw, time) - 1).max() < 1e-3
+    # The time matters.
+    assert np.abs(corrected(corrector, scan.frames[0], 13.5) - 1).max() > 0.01
+
+
+def test_interpolation_without_times_is_told(scan: Scan) -> None:
+    context, _, _ = scan.run(scan.write(), method="interpolated")
+    assert context.codes == ["FLATS-05"]
+
+
+def test_zingers_go_and_nothing_else_changes(tmp_path: Path) -> None:
+    scan = Scan(tmp_path)
+    clean = scan.frames[0].copy()
+    hit = clean.copy()
+    places = {(0, 0), (20, 30), (20, 33), (50, 80), (51, 80), (50, 81), (ROWS - 1, 70), (33, 159)}
+    for place in places:
+        hit[place] += 6000
+    hit[70:73, 100:103] += 9000
+    places |= {(row, column) for row in range(70, 73) for column in range(100, 103)}
+    layout = scan.write()
+    _, _, corrector = scan.run(layout)
+    choice = corrector.choose(clean)
+    before, after = np.empty((2, ROWS, COLUMNS), np.float32)
+    assert corrector.correct(clean, choice, None, before) == 0
+    assert corrector.correct(hit, choice, None, after) == len(places)
+    changed = {(int(y), int(x)) for y, x in np.argwhere(before != after)}
+    assert changed == places
+    assert np.abs(before - after).max() < 0.12
+    _, _, leaving = scan.run(layout, zinger_excess=0.0)
+    leaving.correct(hit, choice, None, after)
+    assert after[20, 30] > 1.5
+
+
+def test_bright_lines_are_no_zingers(scan: Scan) -> None:
+    layout = scan.write()
+    _, _, corrector = scan.run(layout)
+    raw = scan.count(beam(float(scan.flat_shifts[0])))
+    y, x = np.mgrid[:ROWS, :COLUMNS]
+    for line in (
+        y == 40,
+        x == 77,
+        y == x,
+        y + 2 * x == 150,
+        abs(np.hypot(y - 48, x - 80) - 20) < 1,
+    ):
+        bright = raw.copy()
+        bright[line] += 4000
+        out = np.empty((ROWS, COLUMNS), np.float32)
+        assert corrector.correct(bright, corrector.choose(raw), None, out) == 0
+
+
+def test_bad_pixels_are_replaced_by_their_neighbours(scan: Scan) -> None:
+    dead, hot = [(10, 10), (10, 11), (0, 5), (95, 159)], [(40, 60)]
+    for images in (scan.flats, scan.frames, scan.darks):
+        for image in images:
+            for place in dead:
+                image[place] = 100
+            for place in hot:
+                image[place] = 60000
+    _, values, corrector = scan.run(scan.write(), zinger_excess=0.0)
+    assert values["bad_pixels"] == [5]
+    result = corrected(corrector, scan.frames[0])
+    for place in dead + hot:
+        assert abs(result[place] - scan.specimen[place]) < 0.12, place
+
+
+def test_single_wrong_pixels_of_flats_are_repaired(scan: Scan) -> None:
+    reference = scan.run(scan.write())[2]
+    choice = reference.choose(scan.frames[0])
+    first = choice.indices[0]
+    scan.flats[first][30, 40] = 0
+    scan.flats[first][60, 90] = 40000
+    _, values, corrector = scan.run(scan.write())
+    assert values["flat_zingers"] == 2
+    before, after = np.empty((2, ROWS, COLUMNS), np.float32)
+    reference._cache = corrector._cache
+    corrector.correct(scan.frames[0], choice, None, after)
+    for place in ((30, 40), (60, 90)):
+        assert abs(after[place] - scan.specimen[place]) < 0.1
+    del before
+
+
+def test_misfits_are_left_out_by_name(scan: Scan) -> None:
+    scan.flats[3][:] = 100
+    scan.flats[7] = scan.count(beam(1.0) * np.roll(scan.specimen, 20, axis=1) ** 3)
+    scan.flats[9] = scan.count(beam(1.0) * 0.2)
+    scan.flats[11][:] = 65535
+    context, values, corrector = scan.run(scan.write())
+    assert values["flats_used"] == [FLATS_COUNT - 4]
+    assert values["flats_excluded"] == 4
+    assert context.codes == ["FLATS-03"] * 4
+    for number in (3, 7, 9, 11):
+        assert any(f"flat_{number:05d}.tif" in message for message in context.messages)
+    scores = corrector.choose(scan.frames[0]).scores
+    assert [int(index) for index in np.flatnonzero(scores == -1)] == [3, 7, 9, 11]
+    assert stripe_error(scan, corrector) < 0.03
+
+
+def test_missing_and_truncated_flats_are_left_out(scan: Scan) -> None:
+    layout = scan.write()
+    location = layout.flats[0]
+    assert location is not None
+    path = scan.folder / str(location.names[2])
+    path.write_bytes(path.read_bytes()[:4000])
+    names = (None, *location.names[1:])
+    layout = replace(layout, flats=(replace(location, names=names),))
+    layout.write(scan.folder / "scan_layout")
+    context, values, _ = scan.run(layout)
+    assert values["flats_used"] == [FLATS_COUNT - 2]
+    assert context.codes == ["FLATS-03"] * 2
+
+
+def test_few_flats(scan: Scan) -> None:
+    scan.flats = scan.flats[:4]
+    context, values, _ = scan.run(scan.write(hints=ScanHints(flat_average=7)))
+    assert context.codes == ["FLATS-04"]
+    assert values["average_flats"] == 4
+    scan.flats = scan.flats[:1]
+    context, values, corrector = scan.run(scan.write())
+    assert values["method"] == "mean"
+    assert np.isfinite(corrected(corrector, scan.frames[0])).all()
+
+
+def test_the_hint_says_how_many_are_averaged(scan: Scan) -> None:
+    layout = scan.write(hints=ScanHints(flat_average=5))
+    assert len(scan.run(layout)[2].choose(scan.frames[0]).indices) == 5
+    assert len(scan.run(layout, average=2)[2].choose(scan.frames[0]).indices) == 2
+
+
+def test_no_flats_no_darks(scan: Scan) -> None:
+    context, values, corrector = scan.run(scan.write(flats=(None,), darks=(None,)))
+    assert context.codes == ["FLATS-02"]
+    assert values["method"] == "none"
+    result = corrected(corrector, scan.frames[0])
+    assert 0.4 < result.mean() < 1.0
+    assert corrector.choose(scan.frames[0]).indices == ()
+
+
+def test_flats_of_another_size(scan: Scan) -> None:
+    layout = scan.write()
+    small = scan.location("small", [flat[:-1] for flat in scan.flats])
+    replace(layout, flats=(small,)).write(scan.folder / "scan_layout")
+    with pytest.raises(TomolineError) as caught:
+        scan.run(layout)
+    assert caught.value.code == "FLATS-01"
+
+
+def test_swapped_flats_and_darks(scan: Scan) -> None:
+    scan.flats, scan.darks = scan.darks, scan.flats
+    with pytest.raises(TomolineError) as caught:
+        scan.run(scan.write(), method="mean")
+    assert caught.value.code == "FLATS-07"
+
+
+def test_faults_of_frames(scan: Scan) -> None:
+    _, _, corrector = scan.run(scan.write())
+    good = scan.frames[0]
+    assert corrector.fault(good) is None
+    assert "blank" in str(corrector.fault(np.zeros_like(good)))
+    assert "no beam" in str(corrector.fault(scan.darks[0]))
+    cut = good.copy()
+    cut[60:] = 0
+    assert "rows" in str(corrector.fault(cut))
+    assert "saturated" in str(corrector.fault(np.where(good > 8000, 65535, good).astype(np.uint16)))
+    floating = good.astype(np.float32)
+    floating[:40] = np.nan
+    assert "not numbers" in str(corrector.fault(floating))
+    assert corrector.level(good) == pytest.approx(1.1, abs=0.2)
+
+
+def test_result_is_finite_and_positive(scan: Scan) -> None:
+    _, _, corrector = scan.run(scan.write())
+    raw = scan.frames[0].astype(np.float32)
+    choice = corrector.choose(raw)
+    raw[5, 5], raw[6, 6], raw[7, 7] = np.nan, np.inf, -5
+    out = np.empty((ROWS, COLUMNS), np.float32)
+    corrector.correct(raw, choice, None, out)
+    assert np.isfinite(out).all()
+    assert out.min() > 0
+
+
+def test_air_columns_bring_frames_to_one_level(scan: Scan) -> None:
+    layout = scan.write()
+    _, _, corrector = scan.run(layout, level="air")
+    raw = scan.frames[0]
+    dim = np.rint((raw.astype(float) - DARK) * 0.8 + DARK).astype(np.uint16)
+    for image in (raw, dim):
+        result = corrected(corrector, image)
+        assert np.median(result[:, :8]) == pytest.approx(1.0, abs=0.01)
+    _, _, leaving = scan.run(layout)
+    assert np.median(corrected(leaving, dim)[:, :8]) == pytest.approx(0.8, abs=0.03)
+
+
+def test_writes_into_a_padded_buffer_and_reads_a_region(scan: Scan) -> None:
+    _, _, corrector = scan.run(scan.write())
+    raw = scan.frames[0]
+    plain = corrected(corrector, raw)
+    wide = np.zeros((ROWS + 10, COLUMNS + 20), np.uint16)
+    wide[3 : 3 + ROWS, 7 : 7 + COLUMNS] = raw
+    padded = np.full((ROWS + 16, COLUMNS + 32), -1, np.float32)
+    view = padded[8 : 8 + ROWS, 16 : 16 + COLUMNS]
+    corrector.correct(wide[3 : 3 + ROWS, 7 : 7 + COLUMNS], corrector.choose(raw), None, view)
+    np.testing.assert_array_equal(view, plain)
+    view[:] = -1
+    assert (padded == -1).all()
+
+
+def test_bytes_do_not_depend_on_threads(scan: Scan) -> None:
+    layout = scan.write()
+    for params in ({}, {"method": "pca"}, {"method": "median"}):
+        scan.run(layout, threads=1, **params)
+        first = (scan.folder / "flat_fields").read_bytes()
+        scan.run(layout, threads=3, **params)
+        assert (scan.folder / "flat_fields").read_bytes() == first
+
+
+def test_a_small_cache_changes_nothing(scan: Scan) -> None:
+    layout = scan.write()
+    _, _, corrector = scan.run(layout)
+    small = FrameCorrector.open(layout, scan.folder / "flat_fields", 0, keep_bytes=0)
+    assert small.memory_bytes < corrector.memory_bytes
+    for raw in scan.frames:
+        np.testing.assert_array_equal(corrected(small, raw), corrected(corrector, raw))
+
+
+def test_tags_are_written_as_hitt_writes_them(tmp_path: Path) -> None:
+    choice = FlatChoice((19, 70, 90), np.linspace(0.9, 0.99, 100).astype(np.float32))
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros((4, 4), np.float32), extratags=tiff_tags(choice), metadata=None
+    )
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        tags = file.pages[0].tags  # type: ignore[union-attr]
+        assert tags[1201].value == "19,70,90"
+        assert tags[1200].value.split(",")[:2] == ["0.900000", "0.900909"]
+
+
+def test_mean_is_free_of_single_wrong_values() -> None:
+    statistics = FrameStatistics.empty((8, 8))
+    for number in range(6):
+        frame = np.full((8, 8), 10 + number % 2, np.uint16)
+        frame[number, number] = 60000
+        statistics.add(frame, number)
+    np.testing.assert_allclose(statistics.mean(), 10.5, atol=0.3)
+    assert statistics.high_at[4, 4] == 4
+
+
+def test_flattened_shares_memory() -> None:
+    image = np.arange(48, dtype=np.float32).reshape(6, 8)[1:5, 2:7]
+    flat, stride = flattened(image, writable=True)
+    assert stride == 8
+    flat[2 * stride + 3] = -1
+    assert image[2, 3] == -1
+    with pytest.raises(ValueError, match="contiguous"):
+        flattened(np.zeros((4, 4), np.float32)[:, ::2], writable=True)
+
+
+def test_a_hot_cluster_has_no_sources_inside() -> None:
+    bright = np.full((32, 32), 1000, np.float32)
+    bright[10:13, 10:13] = 5
+    bad = find_bad_pixels(bright, None, 1000.0)
+    assert len(bad.places) == 9
+    rows, columns = np.divmod(bad.sources, 32)
+    assert (bright[rows, columns] == 1000).all()
+    assert bad.reach == 3
