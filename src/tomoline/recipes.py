@@ -13,10 +13,13 @@ from tomoline.steps.aligned_stack import ALIGNED_STACK
 from tomoline.steps.coarse_align import COARSE_ALIGN
 from tomoline.steps.filter_stack import FILTER_STACK
 from tomoline.steps.find_fiducials import FIND_FIDUCIALS
+from tomoline.steps.flats import FLATS
 from tomoline.steps.position import POSITION
 from tomoline.steps.prealign import PREALIGN
 from tomoline.steps.preprocess import PREPROCESS
 from tomoline.steps.reconstruct import RECONSTRUCT
+from tomoline.steps.register import REGISTER
+from tomoline.steps.retrieve import RETRIEVE
 from tomoline.steps.scan import SCAN as SCAN_STEP
 from tomoline.steps.setup import SETUP
 from tomoline.steps.track import TRACK
@@ -108,7 +111,7 @@ TILT = Recipe(
 SCAN = Recipe(
     "scan",
     "X-ray scan",
-    (SCAN_STEP,),
+    (SCAN_STEP, FLATS, REGISTER, RETRIEVE),
     suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
     result="volume",
 )
