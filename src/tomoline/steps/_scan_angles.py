@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tomoline.errors import scan
-from tomoline.files.scan_files import ScanFiles
+from tomoline.files.scan_files import Region, ScanFiles
 from tomoline.steps._base import StepContext
 from tomoline.steps.scan import ScanParams
 
 _ASSUMED_RANGE_DEG = 180.0
+# Below it, a step that the images show is not used without a warning.
+_SURE = 0.3
 
 
 @dataclass(frozen=True)
@@ -20,8 +23,16 @@ class Angles:
     source: str
 
 
-def choose_angles(params: ScanParams, found: ScanFiles, context: StepContext) -> Angles:
-    """Return the angles: from the parameters, else the files, else assumed with a warning.
+def choose_angles(
+    params: ScanParams,
+    found: ScanFiles,
+    region: Region | None,
+    excluded: Collection[int],
+    context: StepContext,
+) -> Angles:
+    """Return the angles: from the parameters, else the files, else the images.
+
+    Where none of them tells, half a turn is assumed, with a warning.
 
     Raises
     ------
@@ -48,15 +59,40 @@ def choose_angles(params: ScanParams, found: ScanFiles, context: StepContext) ->
         return _regular(first, found.step_deg, count, found.angles_source)
     if found.range_deg is not None:
         return _regular(first, found.range_deg / count, count, found.angles_source)
-    step = _ASSUMED_RANGE_DEG / count
+    return _from_images(found, region, excluded, first, context)
+
+
+def _from_images(
+    found: ScanFiles,
+    region: Region | None,
+    excluded: Collection[int],
+    first_deg: float,
+    context: StepContext,
+) -> Angles:
+    """Return the angles that the frames show, with a warning where they do not clearly."""
+    from tomoline.steps._scan_step import step_from_images
+
+    count = found.projections[0].count
+    seen = step_from_images(found, region, excluded, context.engine)
+    if seen is not None and seen.confidence >= _SURE:
+        context.log(
+            f"angles from the images: {seen.frames_in_half_turn:.2f} frames in half a turn, "
+            f"confidence {seen.confidence:.2f}"
+        )
+        return _regular(first_deg, seen.step_deg, count, "images")
+    if seen is not None and seen.confidence > 0:
+        step, source = seen.step_deg, "images, unsure"
+        said = "the images show it, but not clearly"
+    else:
+        step, source = _ASSUMED_RANGE_DEG / count, "assumed"
+        said = f"{_ASSUMED_RANGE_DEG:g} degrees in all are assumed"
     context.warn(
         scan.ANGLES_ASSUMED.notice(
             context.source,
-            f"{_ASSUMED_RANGE_DEG:g} degrees are assumed for the {count} projections, a step of "
-            f"{step:.6g} degrees.",
+            f"A step of {step:.6g} degrees is taken for the {count} projections: {said}.",
         )
     )
-    return _regular(first, step, count, "assumed")
+    return _regular(first_deg, step, count, source)
 
 
 def _regular(first_deg: float, step_deg: float, count: int, source: str) -> Angles:

