@@ -92,6 +92,8 @@ class Level:
     def __init__(self, level: float = COUNTS) -> None:
         self.level = level
 
+    memory_bytes = 0
+
     def fault(self, raw: NDArray[Any]) -> str | None:
         return "the frame is blank." if not raw.any() else None
 

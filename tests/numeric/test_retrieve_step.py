@@ -18,10 +18,13 @@ from tomoline.errors import TomolineError
 from tomoline.files.frames import FrameLocation
 from tomoline.files.open_frames import open_frames
 from tomoline.files.sinograms import FileSinograms, MemorySinograms
+from tomoline.simulate.scan import Scan, simulate_scan, tiny_scan
 from tomoline.steps import _retriever
 from tomoline.steps._retrieval import Retrieval
 from tomoline.steps._shifts import Shifts
+from tomoline.steps.flats import FLATS, FlatsParams
 from tomoline.steps.retrieve import RETRIEVE, RetrieveParams
+from tomoline.steps.scan import SCAN, ScanParams
 from tomoline.steps.scan_layout import ScanHints, ScanLayout
 
 HEIGHT, WIDTH, ANGLES = 40, 64, 11
@@ -30,6 +33,8 @@ LEVEL = 5000.0
 
 class Level:
     """A corrector that divides by a level, and tells empty frames."""
+
+    memory_bytes = 0
 
     def fault(self, raw):  # type: ignore[no-untyped-def]
         return "the frame is blank" if not raw.any() else None
@@ -47,6 +52,8 @@ class Context:
 
     def __init__(self, folder: Path, threads: int = 1, in_file: bool = False) -> None:
         self.folder = folder
+        self.source = folder / "sim.par"
+        self.root = "sim"
         self.engine = ThreadsEngine(threads, 1 << 28)
         self.notices: list[Any] = []
         self.in_file = in_file
@@ -74,8 +81,11 @@ class Context:
     def warn(self, notice) -> None:  # type: ignore[no-untyped-def]
         self.notices.append(notice)
 
+    def log(self, message: str) -> None:
+        pass
+
     def projections(self) -> np.ndarray[Any, Any]:
-        return np.array(self.store.read_rows(0, HEIGHT)).transpose(1, 0, 2)
+        return np.array(self.store.read_rows(0, self.store.shape[0])).transpose(1, 0, 2)
 
 
 @pytest.fixture
@@ -108,7 +118,7 @@ def scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScanLayout:
     )
     layout.write(tmp_path / "scan_layout")
 
-    def opened(cls, layout, flat_fields, shifts, params, keep=None):  # type: ignore[no-untyped-def]
+    def opened(cls, layout, flat_fields, shifts, params, keep=None, memory=None):  # type: ignore[no-untyped-def]
         frames = [open_frames(location) for location in layout.projections]
         return cls(layout, [Level(), Level()], frames, shifts, params, keep)
 
@@ -188,3 +198,50 @@ def test_memory_of_a_chunk_is_bounded_from_above(scan, tmp_path) -> None:
     made = _retriever.Retriever.open(scan, Path(), None, RetrieveParams(padding_px=200))
     bound = RETRIEVE.memory_bytes(Shape(ANGLES, HEIGHT, WIDTH), RetrieveParams())
     assert made.bytes_per_call + 4 * 4 * HEIGHT * WIDTH <= bound
+
+
+def test_a_simulated_scan_with_its_flats_becomes_its_phase(tmp_path) -> None:
+    """Nothing is replaced here: frames, darks, flats and correction are the real ones."""
+    settings = tiny_scan(
+        width_px=128,
+        height_px=64,
+        angles=12,
+        darks=3,
+        shift_px=0.0,
+        stripe_drift_px=0.0,
+        blank_frames=1,
+    )
+    simulate_scan(tmp_path, "sim", settings)
+    context = Context(tmp_path, threads=2)
+    SCAN.run(ScanParams(), context)
+    FLATS.run(FlatsParams(), context)
+    values = RETRIEVE.run(RetrieveParams(corrected_frames=True), context)
+    truth = Scan(settings)
+    blank = truth.truth.bad_frames[0].angle
+    assert list(values["excluded"]) == [str(blank + 1)]
+    layout = ScanLayout.read(tmp_path / "scan_layout")
+    taking_part = Retrieval.read(tmp_path / "retrieval").taking_part(layout)
+    assert np.flatnonzero(~taking_part).tolist() == [blank]
+    found = context.projections()
+    for angle in np.flatnonzero(taking_part):
+        phase = truth.projection(int(angle))
+        # The beam changes by a percent as a whole, which adds a constant to the projection.
+        assert np.corrcoef(found[angle].ravel(), phase.ravel())[0, 1] > 0.98
+        assert np.polyfit(phase.ravel(), found[angle].ravel(), 1)[0] == pytest.approx(1, abs=0.03)
+    frame = 1 if blank == 0 else 0
+    with (
+        tifffile.TiffFile(
+            tmp_path / "corrected_frames" / "distance2" / f"frame_{frame + 1:05d}.tif"
+        ) as tiff,
+        np.load(tmp_path / "flat_choice") as kept,
+    ):
+        tags = tiff.pages[0].tags
+        scores = [float(score) for score in tags[1200].value.split(",")]
+        chosen = [int(place) for place in tags[1201].value.split(",")]
+        np.testing.assert_allclose(scores, kept["scores"][1, frame], atol=1e-6)
+        assert chosen == [place for place in kept["chosen"][1, frame] if place >= 0]
+        image = tiff.asarray()
+    assert image.dtype == np.float32
+    ideal = truth.intensity(1, frame)
+    assert np.corrcoef(image.ravel(), ideal.ravel())[0, 1] > 0.8
+    assert image.mean() == pytest.approx(ideal.mean(), abs=0.03)

@@ -35,6 +35,10 @@ Real = NDArray[np.float32]
 class Corrector(Protocol):
     """What is needed of `tomoline.steps._correction.FrameCorrector`."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """Most memory that it holds."""
+
     def fault(self, raw: NDArray[Any]) -> str | None:
         """Say why a frame cannot be used; None if it can."""
 
@@ -147,13 +151,17 @@ class Retriever:
         shifts: Shifts | None,
         params: RetrieveParams,
         keep: Keep | None = None,
+        memory_bytes: int | None = None,
     ) -> Retriever:
-        """Open the frames and flats of a scan."""
-        from tomoline.steps._correction import FrameCorrector
+        """Open the frames and flats of a scan; flats take an eighth of the given memory at most."""
+        from tomoline.steps._correction import KEEP_BYTES, FrameCorrector
 
         settled, _ = settle(params, layout)
         taken = range(settled.distances)
-        correctors = [FrameCorrector.open(layout, flat_fields, number) for number in taken]
+        flats = KEEP_BYTES
+        if memory_bytes is not None:
+            flats = min(flats, memory_bytes // (8 * settled.distances))
+        correctors = [FrameCorrector.open(layout, flat_fields, number, flats) for number in taken]
         frames = [open_frames(layout.projections[number]) for number in taken]
         return cls(layout, correctors, frames, shifts, params, keep)
 
@@ -166,8 +174,9 @@ class Retriever:
 
     @property
     def shared_bytes(self) -> int:
-        """Size of the filters, which all calls share."""
-        return self._transform.shared_bytes if self._transform else 0
+        """Size of what all calls share: filters, flats, and what flats are matched by."""
+        filters = self._transform.shared_bytes if self._transform else 0
+        return filters + sum(corrector.memory_bytes for corrector in self._correctors)
 
     def describe(self, excluded: dict[int, str]) -> Retrieval:
         """Return what the projections are, for the artifact ``retrieval``."""

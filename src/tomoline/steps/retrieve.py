@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._retrieval_plan import RetrieveParams
+from tomoline.steps._retrieval_plan import RetrieveParams, settle
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
 
@@ -58,12 +58,15 @@ def run(params: RetrieveParams, context: StepContext) -> Values:
 
             folder = stack.enter_context(context.writing("corrected_frames", folder=True))
             keep = CorrectedFrames(folder, layout)
-        retriever = Retriever.open(layout, context.input("flat_fields"), shifts, params, keep)
-        for notice in retriever.notices:
+        for notice in settle(params, layout)[1]:
             context.warn(notice)
+        # First, for it takes of the engine's memory.
         store = context.create_sinograms(
             "projections", (layout.height_px, layout.angles, layout.width_px)
         )
+        memory = context.engine.memory_bytes
+        fields = context.input("flat_fields")
+        retriever = Retriever.open(layout, fields, shifts, params, keep, memory)
         done = _retrieve_all(layout, retriever, store, context)
     if done.faults:
         context.warn(
@@ -103,8 +106,11 @@ def _retrieve_all(
 ) -> _Block:
     """Retrieve all angles that take part, a few consecutive ones at a time."""
     frame_bytes = 4 * layout.height_px * layout.width_px
-    room = context.engine.memory_bytes // 8
+    memory = context.engine.memory_bytes
+    room = memory // 8
     at_once = max(1, min(_ANGLES_AT_ONCE, (room - retriever.bytes_per_call) // frame_bytes))
+    # So that calls at the same time, and what they share, stay within the memory together.
+    share = memory / max(memory - retriever.shared_bytes, memory // 4)
     taking_part = layout.taking_part
     blocks = [
         range(first, min(first + at_once, layout.angles))
@@ -119,7 +125,7 @@ def _retrieve_all(
     for block in context.engine.map(
         work,
         blocks,
-        bytes_per_chunk=retriever.bytes_per_call + at_once * frame_bytes,
+        bytes_per_chunk=int(share * (retriever.bytes_per_call + at_once * frame_bytes)),
         label="phase retrieval" if retriever.plan.optics else "flat-field correction",
     ):
         done.add(block)
