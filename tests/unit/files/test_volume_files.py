@@ -6,6 +6,7 @@ import json
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from functools import partial
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -182,9 +183,14 @@ class TestZarr:
 def test_a_shard_that_is_not_complete_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     writer = OmeZarrWriter(tmp_path / "v", [(6, 6, 6)], [(1, 1, 1)], facts(), chunk=6, shard=6)
-    with pytest.raises(ValueError, match="1 shards are not complete"), writer as file:
-        pieces = np.ones((1, 3, 6, 6), np.float32)
-        file.write(0, 0, 0, pieces, np.array([True]), empty_sums(3))
+
+    def half_of_it() -> None:
+        with writer as file:
+            pieces = np.ones((1, 3, 6, 6), np.float32)
+            file.write(0, 0, 0, pieces, np.array([True]), empty_sums(3))
+
+    with pytest.raises(ValueError, match="1 shards are not complete"):
+        half_of_it()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint16"])
@@ -311,11 +317,10 @@ class TestFullDisk:
             return real(descriptor, data, offset)
 
         monkeypatch.setattr(os, "pwrite", full)
+        data = np.tile(volume(), (1, 3, 4))
+        write = write_zarr if kind == "zarr" else partial(write_one, kind)
         with pytest.raises(TomolineError) as caught:
-            if kind == "zarr":
-                write_zarr(tmp_path / "v", volume(), facts())
-            else:
-                write_one(kind, tmp_path / "v", np.tile(volume(), (1, 3, 4)), facts())
+            write(tmp_path / "v", data, facts())
         assert caught.value.code == "FILE-08"
 
     def test_names_what_the_user_knows(self, tmp_path: Path) -> None:
