@@ -80,6 +80,9 @@ class DistanceMatcher:
     binning : int, optional
         Pixels averaged in each direction first; by default so that the longer side is about a
         thousand.
+    whiten : bool
+        For retrieved projections, whose spectrum falls where that of frames is flat: count all
+        frequencies alike.
     """
 
     def __init__(
@@ -91,6 +94,7 @@ class DistanceMatcher:
         beta_over_delta: float = 0.1,
         search_px: float = 20.0,
         binning: int | None = None,
+        whiten: bool = False,
     ) -> None:
         self.binning = binning or max(1, math.ceil(max(shape) / _LARGEST))
         rows, columns = shape[0] // self.binning, shape[1] // self.binning
@@ -101,7 +105,7 @@ class DistanceMatcher:
         q_x: Floats = np.fft.rfftfreq(self._size[1]).astype(np.float64)
         q_square = q_y[:, None] ** 2 + q_x[None, :] ** 2
         self._q_y, self._q_x = q_y, q_x
-        self._band = _band(np.sqrt(q_square), q_x)
+        self._band = _band(np.sqrt(q_square), q_x, 0.0 if whiten else _SLOPE)
         self._transfers: list[Real] = []
         for distance in range(distances):
             if fresnel is None:
@@ -187,12 +191,12 @@ def _taper(size: int) -> Real:
     return weight.astype(np.float32)
 
 
-def _band(q: Floats, q_x: Floats) -> Real:
+def _band(q: Floats, q_x: Floats, slope: float) -> Real:
     """Return the weight of each frequency that does not depend on the distance."""
     high = 1.0 - np.exp(-(q**2) / (2 * _HIGH_PASS**2))
     low = np.exp(-(np.maximum(q - _LOW_PASS, 0.0) ** 2) / (2 * _FALL**2))
     notch = 1.0 - np.exp(-(q_x**2) / (2 * _NOTCH**2))
-    band = high * low * notch / (q + _KNEE) ** _SLOPE
+    band = high * low * notch / (q + _KNEE) ** slope
     return np.where(band > 1e-3 * band.max(), band, 0.0).astype(np.float32)
 
 
