@@ -36,7 +36,7 @@ class RawReader:
         self._stored = dtype
         self._native = dtype.newbyteorder("=")
         self._columns = slice(left, left + columns)
-        self._whole_rows = columns == width
+        self._direct = columns == width and dtype.isnative
         self._skipped_bytes = top * width * dtype.itemsize
         self._block_shape = (rows, width)
         self.shape = (rows, columns)
@@ -60,26 +60,21 @@ class RawReader:
             and out.dtype == self._native
             and out.flags.writeable
         )
-        if self._whole_rows:
-            direct = usable and out is not None and out.flags.c_contiguous
-            block = out if direct and out is not None else np.empty(self.shape, self._native)
-        else:
-            block = self._scratch()
+        if out is None or not usable:
+            out = np.empty(self.shape, self._native)
+        direct = self._direct and out.flags.c_contiguous
+        block = out if direct else self._scratch()
         self._fill(descriptor, offset + self._skipped_bytes, path, block)
-        if not self._stored.isnative:
-            block.byteswap(inplace=True)
-        if self._whole_rows:
-            return block
-        if not usable or out is None:
-            return block[:, self._columns].copy()
-        out[...] = block[:, self._columns]
+        if not direct:
+            # Turns the byte order on the way, faster than in place.
+            out[...] = block[:, self._columns]
         return out
 
     def _scratch(self) -> Pixels:
-        """Whole rows of this thread, from which columns are taken."""
+        """Whole rows as stored, of this thread, from which columns are taken."""
         block: Pixels | None = getattr(self._local, "block", None)
         if block is None:
-            block = self._local.block = np.empty(self._block_shape, self._native)
+            block = self._local.block = np.empty(self._block_shape, self._stored)
         return block
 
     @staticmethod
