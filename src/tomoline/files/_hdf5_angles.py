@@ -68,7 +68,17 @@ def find_angles(
                 angles = _angles_of(tree, path, frames, projections)
                 if angles is not None:
                     return tuple(angles.tolist()), path
+                if name in _NAMES[:3] and tree.datasets[path].size > 1:
+                    _tell_length(tree, path, frames, len(projections))
     return None
+
+
+def _tell_length(tree: Tree, path: str, frames: int, projections: int) -> None:
+    size = tree.datasets[path].size
+    if size not in (frames, projections):
+        tree.pass_over(
+            path, f"{path} has {size} angles for {projections} projections among {frames} frames"
+        )
 
 
 def _angles_of(

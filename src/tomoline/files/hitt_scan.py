@@ -238,16 +238,15 @@ def _ends(lost: Sequence[int], count: int) -> list[int]:
 def _numbering(series: Sequence[NumberedFiles], expected: int | None) -> tuple[list[int], int]:
     """Return the number of each distance's first frame, and how many there are.
 
-    Distances that have as many numbers each are taken to start together, wherever they start to
-    count; where they differ, the same number means the same angle.
+    The same number means the same angle. Only where distances have no number in common, each is
+    taken to start with its own first: the camera counted on.
     """
-    spans = {one.last - one.first + 1 for one in series}
-    if len(spans) == 1 or (expected is not None and len({one.first for one in series}) == 1):
-        starts = [one.first for one in series]
-        count = max(spans)
+    first, last = min(one.first for one in series), max(one.last for one in series)
+    if max(one.first for one in series) <= min(one.last for one in series):
+        starts, count = [first] * len(series), last - first + 1
     else:
-        starts = [min(one.first for one in series)] * len(series)
-        count = max(one.last for one in series) - starts[0] + 1
+        starts = [one.first for one in series]
+        count = max(one.last - one.first + 1 for one in series)
     return starts, max(count, expected or 0)
 
 

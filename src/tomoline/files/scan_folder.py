@@ -57,8 +57,9 @@ def read_stack(path: Path, options: ScanOptions) -> ScanFiles:
 def _plain(folder: Path, names: list[str], options: ScanOptions) -> ScanFiles:
     """Tell projections, flats and darks apart by the usual names."""
     counts = prefixes_of(names)
-    flats = sorted(one for one in counts if _FLAT.search(one))
-    darks = sorted(one for one in counts if _DARK.search(one))
+    stacks = [Path(name).stem for name in names if not prefixes_of([name])]
+    flats = sorted(one for one in (*counts, *stacks) if _FLAT.search(one))
+    darks = sorted(one for one in (*counts, *stacks) if _DARK.search(one))
     others = {one: count for one, count in counts.items() if one not in {*flats, *darks}}
     projections = sorted(one for one, count in others.items() if count >= _FEWEST)
     if not projections:

@@ -182,6 +182,17 @@ def test_numbering_from_any_number_with_any_digits_and_hidden_files(tmp_path: Pa
     assert not found.notices
 
 
+def test_the_same_number_is_the_same_angle(tmp_path: Path) -> None:
+    # As many frames each, but the first of one and the last of the other are lost.
+    write_frames(tmp_path, "a_", range(2, 21))
+    write_frames(tmp_path, "b_", range(1, 20))
+    found = open_scan(par(tmp_path, "DISTANCES = 0.1, 0.2\nPREFIX = a_, b_\n"))
+    assert found.projections[0].names[4] == "a_00005.tif"
+    assert found.projections[1].names[4] == "b_00005.tif"
+    assert list(found.bad) == [0, 19]
+    assert [notice.code for notice in found.notices] == ["SCAN-13", "SCAN-13"]
+
+
 def test_gaps_are_missing_frames_and_named(tmp_path: Path) -> None:
     write_frames(tmp_path, "a_", range(1, 21))
     (tmp_path / "a_00005.tif").unlink()
@@ -295,6 +306,16 @@ class TestFolder:
         assert found.flats[0].count == 4
         assert found.darks[0] is not None
         assert found.darks[0].count == 3
+
+    def test_with_flats_and_darks_in_stacks(self, tmp_path: Path) -> None:
+        write_frames(tmp_path, "tooth_", range(0, 9))
+        for name, count in (("flats.tif", 4), ("tooth_dark.tif", 3)):
+            stack = np.zeros((count, 6, 8), np.uint16)
+            tifffile.imwrite(tmp_path / name, stack, photometric="minisblack")
+        found = open_scan(tmp_path)
+        assert found.flats[0] is not None
+        assert found.darks[0] is not None
+        assert (found.flats[0].count, found.darks[0].count) == (4, 3)
 
     def test_of_files_that_are_only_numbered(self, tmp_path: Path) -> None:
         write_frames(tmp_path, "", range(0, 9))

@@ -242,7 +242,8 @@ def test_angles_of_an_hdf5_file_that_do_not_fit(tmp_path: Path) -> None:
         file["exchange/data"] = np.zeros((6, 4, 5), np.uint16)
         file["exchange/theta"] = np.arange(7.0)
     _, values, context = run(path, tmp_path)
-    assert codes(context) == ["SCAN-14"]
+    assert codes(context) == ["SCAN-19", "SCAN-14"]
+    assert "7 angles for 6 projections" in context.warnings[0].found
     assert values["angles_from"] == "assumed"
     assert refused(path, tmp_path, angles_path="/exchange/theta").code == "SCAN-15"
 
