@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tomoline import errors
-from tomoline.steps import Step
+from tomoline.params import StepParams
+from tomoline.steps import Step, StepContext
 from tomoline.steps.align import ALIGN
 from tomoline.steps.aligned_stack import ALIGNED_STACK
 from tomoline.steps.coarse_align import COARSE_ALIGN
 from tomoline.steps.filter_stack import FILTER_STACK
 from tomoline.steps.find_fiducials import FIND_FIDUCIALS
 from tomoline.steps.flats import FLATS
+from tomoline.steps.following import Follower
 from tomoline.steps.position import POSITION
 from tomoline.steps.prealign import PREALIGN
 from tomoline.steps.preprocess import PREPROCESS
@@ -42,6 +45,9 @@ class Recipe:
         The artifact that it is all for.
     in_place : bool
         Whether a file in a folder of its own name is already delivered, as IMOD's data sets lie.
+    follower : callable or None
+        ``follower(parameters, context)``: what takes the frames of such an acquisition while it
+        is recorded.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Recipe:
     suffixes: tuple[str, ...] = ()
     result: str = ""
     in_place: bool = False
+    follower: Callable[[Mapping[str, StepParams], StepContext], Follower] | None = None
 
     @property
     def setup(self) -> Step[Any]:
@@ -108,12 +115,20 @@ TILT = Recipe(
     in_place=True,
 )
 
+
+def _follow_scan(parameters: Mapping[str, StepParams], context: StepContext) -> Follower:
+    from tomoline.steps._follow_scan import ScanFollower
+
+    return ScanFollower(parameters, context)
+
+
 SCAN = Recipe(
     "scan",
     "X-ray scan",
     (SCAN_STEP, FLATS, REGISTER, RETRIEVE),
     suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
     result="volume",
+    follower=_follow_scan,
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT, SCAN)}

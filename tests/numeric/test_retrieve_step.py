@@ -84,6 +84,9 @@ class Context:
     def log(self, message: str) -> None:
         pass
 
+    def recall(self, name: str) -> None:
+        """Nothing was prepared."""
+
     def projections(self) -> np.ndarray[Any, Any]:
         return np.array(self.store.read_rows(0, self.store.shape[0])).transpose(1, 0, 2)
 

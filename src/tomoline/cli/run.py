@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -22,6 +23,7 @@ from tomoline.surfaces.parameters import resolve
 from tomoline.units import parse_bytes
 from tomoline.workflow.dataset import RECORD_SUFFIX, DataSet, find
 from tomoline.workflow.fingerprint import digest
+from tomoline.workflow.follow import follow_recipe
 from tomoline.workflow.memory import available_threads, memory_limit
 from tomoline.workflow.plan import plan
 from tomoline.workflow.record import Record
@@ -117,6 +119,9 @@ def execute(request: Request, console: Console) -> DataSet:
         for notice in resolved.notices:
             display.notice(notice)
         engine = ThreadsEngine(request.threads or available_threads(), engine_memory, display)
+        prepared: Mapping[str, Any] = {}
+        if request.patience_s is not None:
+            prepared = follow_recipe(recipe, parameters, data_set, engine, request.patience_s)
         try:
             record = run_recipe(
                 recipe,
@@ -127,6 +132,7 @@ def execute(request: Request, console: Console) -> DataSet:
                 first=request.first,
                 last=request.last,
                 scratch=request.scratch,
+                prepared=prepared,
             )
         finally:
             report = _report(data_set, recipe, display)

@@ -178,6 +178,17 @@ class Retriever:
         filters = self._transform.shared_bytes if self._transform else 0
         return filters + sum(corrector.memory_bytes for corrector in self._correctors)
 
+    @property
+    def keeps_frames(self) -> bool:
+        """Whether corrected frames are given away."""
+        return self._keep is not None
+
+    def shifts_at(self, angle: int) -> NDArray[np.float64]:
+        """Return the shifts (distances, 2) that an angle is retrieved with."""
+        if self._shifts is None:
+            return np.zeros((self.plan.distances, 2))
+        return self._shifts.at(angle)
+
     def describe(self, excluded: dict[int, str]) -> Retrieval:
         """Return what the projections are, for the artifact ``retrieval``."""
         plan = self.plan

@@ -11,7 +11,7 @@ from tomoline.files.frames import FrameLocation
 from tomoline.files.open_scan import open_scan
 from tomoline.files.scan_files import Region, ScanFiles, ScanOptions
 from tomoline.steps._base import StepContext, Values
-from tomoline.steps._scan_angles import choose_angles
+from tomoline.steps._scan_angles import Angles, choose_angles
 from tomoline.steps.scan import ScanParams
 from tomoline.steps.scan_layout import ScanHints, ScanLayout
 
@@ -30,7 +30,7 @@ def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout,
         exclude that are none, PARAM-02 distances that do not fit.
     """
     source = context.source
-    found = open_scan(source, options_of(params))
+    found = open_described(source, params)
     for notice in found.notices:
         context.warn(notice)
     _check_sizes(source, found)
@@ -41,9 +41,43 @@ def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout,
     excluded = _excluded(params, found, first.count)
     _check_count(source, first.count, found.bad, excluded)
     angles = choose_angles(params, found, region, excluded, context)
+    layout = _layout(params, found, excluded, angles, context)
+    return layout, _values(layout)
+
+
+def partial_layout(params: ScanParams, found: ScanFiles, context: StepContext) -> ScanLayout:
+    """Return the layout of a scan that is still being recorded; its angles are not known yet.
+
+    Raises
+    ------
+    TomolineError, Faults
+        As `describe_scan`, but for frames that are missing.
+    """
+    _check_sizes(context.source, found)
+    region = params.region or found.region
+    if region is not None:
+        _check_region(context.source, region, found.projections[0])
+    count = found.projections[0].count
+    excluded = _excluded(params.model_copy(update={"exclude_frames": ()}), found, count)
+    return _layout(params, found, excluded, Angles((0.0,) * count, ""), context)
+
+
+def open_described(source: Path, params: ScanParams) -> ScanFiles:
+    """Return what the files of a scan tell; as `tomoline.files.open_scan.open_scan`."""
+    return open_scan(source, options_of(params))
+
+
+def _layout(
+    params: ScanParams,
+    found: ScanFiles,
+    excluded: dict[int, str],
+    angles: Angles,
+    context: StepContext,
+) -> ScanLayout:
+    region, first = params.region or found.region, found.projections[0]
     distances = _distances(params, found)
     height, width = (region[3], region[2]) if region else (first.height, first.width)
-    layout = ScanLayout(
+    return ScanLayout(
         root=params.name or context.root,
         source_format=found.format,
         height_px=height,
@@ -60,7 +94,6 @@ def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout,
         excluded=excluded,
         hints=ScanHints(**found.hints),  # type: ignore[arg-type]
     )
-    return layout, _values(layout)
 
 
 def options_of(params: ScanParams) -> ScanOptions:

@@ -12,6 +12,7 @@ from tomoline.steps._anchors import (
     magnifications,
 )
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._early import recall_early
 from tomoline.steps._register_params import RegisterParams
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
@@ -36,10 +37,13 @@ def run(params: RegisterParams, context: StepContext) -> Values:
     measurer = AnchorMeasurer.open(layout, context.input("flat_fields"), params)
     course = ShiftCourse(layout.taking_part.tolist(), count, params)
     anchors = len(course.anchors)
+    early = recall_early(context)
     for label in ("shifts between distances", "shifts where they are rough"):
         wanted = course.wanted()
-        if not wanted:
-            break
+        for angle in wanted:
+            if early is not None and angle in early.measured:
+                course.add(angle, early.measured[angle])
+        wanted = [angle for angle in wanted if angle not in course.measured]
         found = context.engine.map(
             measurer.measure, wanted, bytes_per_chunk=measurer.bytes_per_angle, label=label
         )

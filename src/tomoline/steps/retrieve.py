@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._early import recall_early
 from tomoline.steps._retrieval_plan import RetrieveParams, settle
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
@@ -20,6 +21,7 @@ from tomoline.steps.scan_layout import ScanLayout
 if TYPE_CHECKING:
     from tomoline.files.sinograms import Sinograms
     from tomoline.steps._correction import FlatChoice
+    from tomoline.steps._early import EarlyResults
     from tomoline.steps._retriever import Retriever
 
 # Above this part of projections that cannot be used, something is wrong with the scan.
@@ -112,13 +114,15 @@ def _retrieve_all(
     # So that calls at the same time, and what they share, stay within the memory together.
     share = memory / max(memory - retriever.shared_bytes, memory // 4)
     taking_part = layout.taking_part
+    early = None if retriever.keeps_frames else recall_early(context)
     blocks = [
         range(first, min(first + at_once, layout.angles))
         for first in range(0, layout.angles, at_once)
     ]
 
     def work(angles: range) -> _Block:
-        return _retrieve_block(retriever, [a for a in angles if taking_part[a]], angles, store)
+        part = [angle for angle in angles if taking_part[angle]]
+        return _retrieve_block(retriever, part, angles, store, early)
 
     done = _Block()
     limit = _MOST_BAD * layout.angles - len(layout.excluded)
@@ -139,7 +143,11 @@ def _retrieve_all(
 
 
 def _retrieve_block(
-    retriever: Retriever, taking_part: Sequence[int], angles: range, store: Sinograms
+    retriever: Retriever,
+    taking_part: Sequence[int],
+    angles: range,
+    store: Sinograms,
+    early: EarlyResults | None = None,
 ) -> _Block:
     """Retrieve a few consecutive angles and store them; those that are bad stay zero."""
     from tomoline.steps._retriever import BadFrameError
@@ -152,7 +160,10 @@ def _retrieve_block(
             block[place] = 0.0
             continue
         try:
-            retrieved = retriever.retrieve(angle, block[place])
+            done = early.take(angle, retriever.shifts_at(angle)) if early else None
+            retrieved = done or retriever.retrieve(angle, block[place])
+            if done is not None:
+                block[place] = done.projection
             result.choices[angle] = retrieved.choices
             result.zingers += retrieved.zingers
         except BadFrameError as error:

@@ -6,50 +6,22 @@ What a recipe can do with the frames that are there is done as they come; its st
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from tomoline import errors
+from tomoline.files.atomic import translate_os_error
+from tomoline.params import StepParams
+from tomoline.recipes import Recipe
+from tomoline.steps import Engine
+from tomoline.steps.following import Follower
+from tomoline.workflow.dataset import DataSet, RunContext
+from tomoline.workflow.held import Held
 
 # How often a folder is looked at while nothing can be done.
 POLL_S = 0.5
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """What is there of an acquisition.
-
-    Attributes
-    ----------
-    files : int
-        Number of its files; whenever it changes, patience begins anew.
-    complete : bool
-        Whether all is there, as far as the number of frames is known.
-    whole : bool
-        Whether what is there has no gaps, so that it could be all.
-    missing : str
-        What is missing, in words.
-    """
-
-    files: int
-    complete: bool
-    whole: bool
-    missing: str
-
-
-class Follower(Protocol):
-    """What a recipe does while its acquisition is recorded."""
-
-    def look(self) -> Arrived:
-        """Look at what is there."""
-
-    def work(self) -> bool:
-        """Do some of what can be done by now; False if there is nothing to do."""
-
-    def prepared(self) -> Mapping[str, Any]:
-        """Return what steps may recall."""
 
 
 def follow(
@@ -92,3 +64,38 @@ def follow(
                 "", f"nothing new for {patience_s:g} s, and {arrived.missing}."
             )
         sleep(POLL_S)
+
+
+def follow_recipe(
+    recipe: Recipe,
+    parameters: Mapping[str, StepParams],
+    data_set: DataSet,
+    engine: Engine,
+    patience_s: float,
+) -> Mapping[str, Any]:
+    """Follow the acquisition of a data set, and return what the recipe's steps may recall.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06 for a recipe whose acquisitions cannot be followed; RUN-06 if another process
+        works on the data set; RUN-09 as `follow`; and whatever the frames' readers find.
+    """
+    if recipe.follower is None:
+        raise errors.parameters.BAD_OPTION.error(
+            "--follow", f"acquisitions of the recipe {recipe.name} cannot be followed."
+        )
+    # What is made early lies apart: the record knows nothing of it.
+    folder = data_set.folder / f".{data_set.root}.following"
+    with data_set.locked():
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise translate_os_error(error, data_set.folder) from error
+        try:
+            apart = DataSet(data_set.root, folder, data_set.source)
+            context = RunContext(apart, engine, Held())
+            return follow(recipe.follower(parameters, context), patience_s)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tomoline.errors import TomolineError
-from tomoline.workflow.follow import Arrived, follow
+from tomoline.steps.following import Arrived
+from tomoline.workflow.follow import follow
 
 
 class Clock:
