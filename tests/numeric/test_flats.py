@@ -499,7 +499,7 @@ def test_mean_is_free_of_single_wrong_values() -> None:
     for number in range(6):
         frame = np.full((8, 8), 10 + number % 2, np.uint16)
         frame[number, number] = 60000
-        statistics.add(frame, number)
+        statistics.add(frame[None], [number])
     np.testing.assert_allclose(statistics.mean(), 10.5, atol=0.3)
     assert statistics.high_at[4, 4] == 4
 

@@ -10,24 +10,37 @@ _SEARCH = 6  # pixels within which a bad pixel's good neighbours are looked for
 
 
 @njit(nogil=True, cache=True)
-def add_frame(frame, stride, index, total, low, high, low_at, high_at):  # type: ignore[no-untyped-def]
-    """Add frame number `index` to sum, extremes and the places of the extremes, (rows, columns).
+def add_frames(frames, indices, total, low, high, low_at, high_at):  # type: ignore[no-untyped-def]
+    """Add frames (n, rows, columns), their numbers `indices`, to sum, extremes and their places.
 
-    What is not a finite number counts as 0.
+    What is not a finite number counts as 0. All frames are added to a row before the next row, so
+    that the sums stay in the cache.
     """
-    rows, columns = total.shape
-    huge = np.float32(1e30)
+    count, rows, columns = frames.shape
+    huge, zero = np.float32(1e30), np.float32(0.0)
     for y in range(rows):
-        source = frame[y * stride : y * stride + columns]
-        for x in range(columns):
-            value = np.float32(source[x])
-            value = value if abs(value) < huge else np.float32(0.0)
-            total[y, x] += value
-            below, above = value < low[y, x], value > high[y, x]
-            low[y, x] = value if below else low[y, x]
-            high[y, x] = value if above else high[y, x]
-            low_at[y, x] = index if below else low_at[y, x]
-            high_at[y, x] = index if above else high_at[y, x]
+        sums, least, most = total[y], low[y], high[y]
+        least_at, most_at = low_at[y], high_at[y]
+        for n in range(count):
+            source, index = frames[n, y], np.int32(indices[n])
+            for x in range(columns):
+                value = np.float32(source[x])
+                value = value if abs(value) < huge else zero
+                sums[x] += value
+                below, above = value < least[x], value > most[x]
+                least[x] = value if below else least[x]
+                most[x] = value if above else most[x]
+                least_at[x] = index if below else least_at[x]
+                most_at[x] = index if above else most_at[x]
+
+
+@njit(nogil=True, cache=True)
+def merge(low, low_at, other, other_at, sign):  # type: ignore[no-untyped-def]
+    """Take the lower (sign 1) or higher (-1) extremes of two, flat arrays, with their places."""
+    for n in range(low.shape[0]):
+        better = sign * other[n] < sign * low[n]
+        low[n] = other[n] if better else low[n]
+        low_at[n] = other_at[n] if better else low_at[n]
 
 
 @njit(nogil=True, cache=True)
@@ -39,15 +52,14 @@ def find_bad(bright, dark, hottest, level):  # type: ignore[no-untyped-def]
     """
     rows, columns = bright.shape
     flags = np.zeros((rows, columns), np.uint8)
-    around = np.empty(4, np.float32)
     for y in range(rows):
         top, bottom = y - _FAR if y >= _FAR else y + _FAR, y + _FAR if y + _FAR < rows else y - _FAR
         for x in range(columns):
             left = x - _FAR if x >= _FAR else x + _FAR
             right = x + _FAR if x + _FAR < columns else x - _FAR
-            around[0], around[1] = bright[y, left], bright[y, right]
-            around[2], around[3] = bright[top, x], bright[bottom, x]
-            expected = (around.sum() - around.min() - around.max()) * np.float32(0.5)
+            a, b, c, d = bright[y, left], bright[y, right], bright[top, x], bright[bottom, x]
+            least, most = min(min(a, b), min(c, d)), max(max(a, b), max(c, d))
+            expected = (a + b + c + d - least - most) * np.float32(0.5)
             value = bright[y, x]
             if not abs(value) < 1e30 or dark[y, x] > hottest:
                 flags[y, x] = 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,17 +60,17 @@ class FrameStatistics:
     Attributes
     ----------
     total : (rows, columns) float32
-        Exact for integers as long as it stays below 2 ** 24: add at most 128 16-bit frames to one.
+        Exact for integers as long as it stays below 2 ** 24.
     low, high : (rows, columns) float32
-    low_at, high_at : (rows, columns) int16
+    low_at, high_at : (rows, columns) int32
         Number of the frame that has the extreme.
     """
 
     total: Real
     low: Real
     high: Real
-    low_at: NDArray[np.int16]
-    high_at: NDArray[np.int16]
+    low_at: NDArray[np.int32]
+    high_at: NDArray[np.int32]
     count: int = 0
 
     @classmethod
@@ -79,24 +80,29 @@ class FrameStatistics:
             np.zeros(shape, np.float32),
             np.full(shape, np.inf, np.float32),
             np.full(shape, -np.inf, np.float32),
-            np.zeros(shape, np.int16),
-            np.zeros(shape, np.int16),
+            np.zeros(shape, np.int32),
+            np.zeros(shape, np.int32),
         )
 
-    def add(self, frame: NDArray[Any], index: int) -> None:
-        """Add a frame (rows, columns), its number `index`; what is no number counts as 0."""
-        flat, stride = flattened(frame)
-        _flat_statistics.add_frame(
-            flat, stride, index, self.total, self.low, self.high, self.low_at, self.high_at
-        )
-        self.count += 1
+    def add(self, frames: NDArray[Any], indices: Sequence[int]) -> None:
+        """Add frames (n, rows, columns) with their numbers; what is no number counts as 0."""
+        _flat_statistics.add_frames(
+            np.ascontiguousarray(frames), np.asarray(indices, np.int32),
+            self.total, self.low, self.high, self.low_at, self.high_at,
+        )  # fmt: skip
+        self.count += len(frames)
 
     def include(self, other: FrameStatistics) -> None:
         """Add the frames of another one of the same shape."""
         self.total += other.total
-        below, above = other.low < self.low, other.high > self.high
-        self.low[below], self.low_at[below] = other.low[below], other.low_at[below]
-        self.high[above], self.high_at[above] = other.high[above], other.high_at[above]
+        for mine, mine_at, theirs, theirs_at, sign in (
+            (self.low, self.low_at, other.low, other.low_at, 1),
+            (self.high, self.high_at, other.high, other.high_at, -1),
+        ):
+            _flat_statistics.merge(
+                mine.reshape(-1), mine_at.reshape(-1), theirs.reshape(-1), theirs_at.reshape(-1),
+                np.float32(sign),
+            )  # fmt: skip
         self.count += other.count
 
     def mean(self) -> Real:

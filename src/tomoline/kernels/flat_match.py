@@ -118,7 +118,7 @@ def contrast(binned: Real, form: DescriptorForm) -> Real:
     return out.reshape(-1)
 
 
-def products_of(descriptors: Real, others: Real) -> Floats:
+def products_of(descriptors: Real, others: Real | NDArray[np.int16]) -> Floats:
     """Return the products of descriptors (m, n) with others (k, n), (m, k) float64."""
     out = np.empty((len(descriptors), len(others)))
     _flats_numba.project(descriptors, others, out)
@@ -136,8 +136,10 @@ class FlatBasis:
         Largest difference from `pattern` that counts.
     pattern : (rows, columns) float32
         Mean descriptor of the flats.
-    parts : (components, blocks) float32
-        Orthonormal components of the flats' differences from it.
+    parts : (components, blocks) int16
+        Orthonormal components of the flats' differences from it, in units of `part_scales`: half
+        the memory to go through for each frame.
+    part_scales : (components,) float64
     coefficients : (flats, components) float64
         Of each flat; zeros for flats that are left out.
     squares, with_pattern : (flats,) float64
@@ -149,7 +151,8 @@ class FlatBasis:
     form: DescriptorForm
     limit: float
     pattern: Real
-    parts: Real
+    parts: NDArray[np.int16]
+    part_scales: Floats
     coefficients: Floats
     squares: Floats
     with_pattern: Floats
@@ -196,16 +199,16 @@ class FlatBasis:
         values, vectors = values[::-1], vectors[:, ::-1]
         number = _significant(values, components)
         scales = np.sqrt(np.maximum(values[:number], 1e-30))
-        parts = np.zeros((number, form.size), np.float32)
-        for part, column in enumerate((vectors[:, :number] / scales).T):
-            # Not a matrix product: its library would start threads of its own.
-            for row, factor in zip(differences, column, strict=True):
-                parts[part] += np.float32(factor) * row
+        combined = np.empty((number, form.size), np.float32)
+        # Not numpy's matrix product: its library would start threads of its own.
+        factors = np.ascontiguousarray((vectors[:, :number] / scales).T, np.float32)
+        _flats_numba.combine(differences, factors, combined)
+        parts, part_scales = _as_integers(combined)
         coefficients = np.zeros((len(used), number))
         coefficients[kept] = vectors[:, :number] * scales
         shape = form.dark.shape
         return cls(
-            form, limit, pattern.reshape(shape), np.ascontiguousarray(parts), coefficients, squares,
+            form, limit, pattern.reshape(shape), parts, part_scales, coefficients, squares,
             with_pattern, used,
         )  # fmt: skip
 
@@ -225,7 +228,7 @@ class FlatBasis:
         One matrix product; returns (frames, 1 + components) float64, the pattern's first.
         """
         first = products_of(descriptors, self.pattern.reshape(1, -1))
-        return np.hstack([first, products_of(descriptors, self.parts)])
+        return np.hstack([first, products_of(descriptors, self.parts) * self.part_scales])
 
     def scores(
         self, products: Floats, squares: Floats, measure: Measure = "correlation"
@@ -278,6 +281,12 @@ class FlatBasis:
         ).T
         weights: NDArray[np.float32] = nearest + even * (1 - nearest.sum()) / even.sum()
         return weights.astype(np.float32)
+
+
+def _as_integers(rows: Real) -> tuple[NDArray[np.int16], Floats]:
+    """Return rows as 16-bit integers, and what to multiply each of them by."""
+    scales = np.abs(rows).max(axis=1, initial=1e-30).astype(np.float64) / np.iinfo(np.int16).max
+    return np.rint(rows / scales[:, None].astype(np.float32)).astype(np.int16), scales
 
 
 def _significant(variances: Floats, most: int) -> int:

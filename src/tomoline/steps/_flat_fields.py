@@ -18,8 +18,8 @@ Real = NDArray[np.float32]
 Method = Literal["best", "fitted", "mean", "median", "interpolated", "pca", "none"]
 
 _IMAGE_NAMES = (
-    "dark", "levels", "pattern", "parts", "coefficients", "squares", "with_pattern", "form_dark",
-    "form_weight", "means", "components", "bad_places", "bad_sources", "repair_flats",
+    "dark", "levels", "pattern", "parts", "part_scales", "coefficients", "squares", "with_pattern",
+    "form_dark", "form_weight", "means", "components", "bad_places", "bad_sources", "repair_flats",
     "repair_places", "repair_values",
 )  # fmt: skip
 

@@ -26,14 +26,14 @@ MOST_MATCHED = 300
 """Flats that are described; of more, as many are taken at even steps."""
 BLANK = "it is blank."
 
-_STATISTICS_BYTES = 3 * 4 + 2 * 2  # a pixel of the statistics
+_STATISTICS_BYTES = 3 * 4 + 2 * 4  # a pixel of the statistics
 _LEVEL_OUTLIER = 0.5  # part of the typical level by which a flat may differ from it
 _LONE_CORRELATION = 0.2  # by how much a flat's best match may be worse than the others'
 
 
-def chunk_bytes(height: int, width: int) -> int:
-    """Bound on what one piece of work holds."""
-    return height * width * (_STATISTICS_BYTES + 8 + CHUNK_FRAMES)
+def chunk_bytes(height: int, width: int, item_bytes: int = 4) -> int:
+    """Bound on what one piece of work holds; `item_bytes` is the size of a stored number."""
+    return height * width * (_STATISTICS_BYTES + 8 + CHUNK_FRAMES * item_bytes)
 
 
 @dataclass
@@ -125,7 +125,7 @@ def survey(
         return _read_piece(frames, piece, form, skip)
 
     for piece in context.engine.map(
-        read, work, bytes_per_chunk=chunk_bytes(rows, columns), label=label
+        read, work, bytes_per_chunk=chunk_bytes(rows, columns, frames.dtype.itemsize), label=label
     ):
         found.statistics[piece.group].include(piece.statistics)
         for index, descriptor in piece.descriptors.items():
@@ -148,30 +148,39 @@ def _read_piece(
 
     group, indices = piece
     result = _Piece(group, FrameStatistics.empty(frames.shape[1:]))
+    stack = np.empty((len(indices), *frames.shape[1:]), frames.dtype)
+    taken: list[int] = []
     for index in indices:
         if index in skip:
             continue
+        place = stack[len(taken)]
         try:
-            frame = frames.read(index)
+            frame = frames.read(index, place)
         except TomolineError as fault:
             result.reasons[index] = fault.found
             continue
-        if frame.dtype.kind == "f" and not np.isfinite(frame).all():
-            if np.count_nonzero(np.isfinite(frame)) < 0.99 * frame.size:
+        if frame is not place:
+            place[...] = frame
+        if frame.dtype.kind == "f":
+            finite = np.isfinite(place)
+            if np.count_nonzero(finite) < 0.99 * place.size:
                 result.reasons[index] = "more than 1 % of its pixels are not numbers."
                 continue
-            frame = np.nan_to_num(frame, nan=0.0, posinf=0.0, neginf=0.0)
+            place[~finite] = 0
         if form is None:
-            result.levels[index] = float(np.median(frame[::4, ::4]))
+            result.levels[index] = float(np.median(place[::8, ::8]))
         else:
-            binned = bin_frame(frame, form.binning)
-            level = float(np.median(binned - form.dark))
+            binned = bin_frame(place, form.binning)
+            # Of a part that tells it well enough.
+            few = max(1, min(binned.shape) // 128)
+            level = float(np.median((binned - form.dark)[::few, ::few]))
             if not level > 0 or binned.max() == binned.min():
                 result.reasons[index] = BLANK
                 continue
             result.levels[index] = level
             result.descriptors[index] = contrast(binned, form)
-        result.statistics.add(frame, index)
+        taken.append(index)
+    result.statistics.add(stack[: len(taken)], taken)
     return result
 
 

@@ -154,6 +154,7 @@ def _with_flats(
         "levels": levels.astype(np.float32),
         "pattern": basis.pattern,
         "parts": basis.parts,
+        "part_scales": basis.part_scales,
         "coefficients": basis.coefficients,
         "squares": basis.squares,
         "with_pattern": basis.with_pattern,
