@@ -71,8 +71,11 @@ def forward_2d(image: Real, out: Spectrum | None = None) -> Spectrum:
     out : (y, x // 2 + 1) complex64, optional
         Reused for the result: a fresh large allocation costs as much as the transform.
     """
-    if HAS_MKL:
+    if HAS_MKL and image.shape[0] >= _LEAST_IN_PLACE:
         return cast(Spectrum, mkl_fft.rfft2(image, out=out))
+    if HAS_MKL:
+        # MKL's own two-dimensional transform works in place along the columns.
+        return _into(cast(Spectrum, mkl_fft.fft(mkl_fft.rfft(image, axis=-1), axis=0)), out)
     result: Spectrum = scipy.fft.rfft2(image, workers=1)
     return _into(result, out)
 
@@ -115,15 +118,21 @@ def forward_along(spectrum: Spectrum, axis: int) -> None:
         spectrum[...] = scipy.fft.fft(spectrum, axis=axis, workers=1)
 
 
-def inverse_along(spectrum: Spectrum, axis: int, *, scaled: bool = True) -> None:
-    """Transform complex numbers back along one axis in place, scaled by 1 / size or not."""
+def inverse_along(
+    spectrum: Spectrum, axis: int, *, scaled: bool = True, out: Spectrum | None = None
+) -> None:
+    """Transform complex numbers back along one axis, in place or to `out`.
+
+    Scaled by 1 / size unless told otherwise.
+    """
     norm = "backward" if scaled else "forward"
-    if HAS_MKL and spectrum.shape[axis] >= _LEAST_IN_PLACE:
-        mkl_fft.ifft(spectrum, axis=axis, norm=norm, out=spectrum)
+    target = spectrum if out is None else out
+    if HAS_MKL and (target is not spectrum or spectrum.shape[axis] >= _LEAST_IN_PLACE):
+        mkl_fft.ifft(spectrum, axis=axis, norm=norm, out=target)
     elif HAS_MKL:
-        spectrum[...] = mkl_fft.ifft(spectrum, axis=axis, norm=norm)
+        target[...] = mkl_fft.ifft(spectrum, axis=axis, norm=norm)
     else:
-        spectrum[...] = scipy.fft.ifft(spectrum, axis=axis, norm=norm, workers=1)
+        target[...] = scipy.fft.ifft(spectrum, axis=axis, norm=norm, workers=1)
 
 
 def _into(result: _Array, out: _Array | None) -> _Array:
