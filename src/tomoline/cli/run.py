@@ -172,7 +172,9 @@ def locate(request: Request, recipe: Recipe, parameters: Mapping[str, StepParams
     path = request.path
     if _is_data_set(path):
         return find(path)
-    if not path.exists():
+    # A scan that is followed may have been announced before its first file is there.
+    announced = request.patience_s is not None and path.parent.is_dir()
+    if not path.exists() and not announced:
         raise errors.files.MISSING.error(path, "there is no such file.")
     if path.is_dir() and recipe.in_place:
         return find(path)  # which says that there is no data set
