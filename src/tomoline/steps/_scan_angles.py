@@ -12,7 +12,7 @@ from tomoline.steps.scan import ScanParams
 
 _ASSUMED_RANGE_DEG = 180.0
 # Below it, a step that the images show is not used without a warning.
-_SURE = 0.3
+_SURE = 0.7
 
 
 @dataclass(frozen=True)
