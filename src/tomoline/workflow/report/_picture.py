@@ -55,13 +55,6 @@ def grey(image: NDArray[np.generic], limits: tuple[float, float] | None = None) 
     return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)[::-1])
 
 
-def png(picture: Bytes) -> bytes:
-    """Encode a grey picture without loss."""
-    from imagecodecs import png_encode
-
-    return bytes(png_encode(picture, level=4))
-
-
 def _data_address(picture: Bytes) -> str:
     from imagecodecs import jpeg_encode
 

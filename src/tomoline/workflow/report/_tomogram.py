@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.files.atomic import writing
-from tomoline.workflow.report._picture import contrast, figure, grey, png
+from tomoline.files.png import png
+from tomoline.workflow.report._picture import contrast, figure, grey
 from tomoline.workflow.report._slices import Slices, middle
 from tomoline.workflow.report._source import Source
 from tomoline.workflow.report._svg import GREY, RED, Series, chart
