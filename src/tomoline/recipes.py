@@ -12,11 +12,13 @@ from tomoline.params import StepParams
 from tomoline.steps import Step, StepContext
 from tomoline.steps.align import ALIGN
 from tomoline.steps.aligned_stack import ALIGNED_STACK
+from tomoline.steps.axis import AXIS
 from tomoline.steps.coarse_align import COARSE_ALIGN
 from tomoline.steps.filter_stack import FILTER_STACK
 from tomoline.steps.find_fiducials import FIND_FIDUCIALS
 from tomoline.steps.flats import FLATS
 from tomoline.steps.following import Follower
+from tomoline.steps.output import OUTPUT
 from tomoline.steps.position import POSITION
 from tomoline.steps.prealign import PREALIGN
 from tomoline.steps.preprocess import PREPROCESS
@@ -25,6 +27,8 @@ from tomoline.steps.register import REGISTER
 from tomoline.steps.retrieve import RETRIEVE
 from tomoline.steps.scan import SCAN as SCAN_STEP
 from tomoline.steps.setup import SETUP
+from tomoline.steps.slices import SLICES
+from tomoline.steps.stitch import STITCH
 from tomoline.steps.track import TRACK
 from tomoline.steps.trim import TRIM
 
@@ -125,7 +129,7 @@ def _follow_scan(parameters: Mapping[str, StepParams], context: StepContext) -> 
 SCAN = Recipe(
     "scan",
     "X-ray scan",
-    (SCAN_STEP, FLATS, REGISTER, RETRIEVE),
+    (SCAN_STEP, FLATS, REGISTER, RETRIEVE, AXIS, STITCH, SLICES, OUTPUT),
     suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
     result="volume",
     follower=_follow_scan,
