@@ -113,6 +113,15 @@ def test_zero_compensation_damps_where_contrast_is_weak_and_only_there():
     np.testing.assert_allclose(damped[:, above], -transfer / (2 * (transfer**2).sum(0) + 0.4))
 
 
+@pytest.mark.parametrize("quantity", ["phase", "absorption"])
+def test_for_a_weak_object_the_logarithm_makes_no_difference(quantity):
+    """To first order both methods are the same filter, zero compensation included."""
+    q = np.linspace(0, 0.7, 500)
+    ctf, ict = Retrieving("ctf", 0.07, 0.1, quantity), Retrieving("ict", 0.07, 0.1, quantity)
+    first_order = ict.log_factor * weights(ict, FOUR, q**2)
+    np.testing.assert_allclose(first_order, weights(ctf, FOUR, q**2), rtol=1e-12)
+
+
 def test_two_unknowns_tell_phase_from_absorption():
     y, x = grid()
     phase = 1e-3 * np.cos(2 * np.pi * 45 * x / SIZE)
