@@ -118,21 +118,16 @@ def forward_along(spectrum: Spectrum, axis: int) -> None:
         spectrum[...] = scipy.fft.fft(spectrum, axis=axis, workers=1)
 
 
-def inverse_along(
-    spectrum: Spectrum, axis: int, *, scaled: bool = True, out: Spectrum | None = None
-) -> None:
-    """Transform complex numbers back along one axis, in place or to `out`.
-
-    Scaled by 1 / size unless told otherwise.
-    """
+def inverse_along(spectrum: Spectrum, axis: int, *, scaled: bool = True) -> None:
+    """Transform complex numbers back along one axis in place, scaled by 1 / size or not."""
     norm = "backward" if scaled else "forward"
-    target = spectrum if out is None else out
-    if HAS_MKL and (target is not spectrum or spectrum.shape[axis] >= _LEAST_IN_PLACE):
-        mkl_fft.ifft(spectrum, axis=axis, norm=norm, out=target)
+    if HAS_MKL and spectrum.shape[axis] >= _LEAST_IN_PLACE:
+        mkl_fft.ifft(spectrum, axis=axis, norm=norm, out=spectrum)
     elif HAS_MKL:
-        target[...] = mkl_fft.ifft(spectrum, axis=axis, norm=norm)
+        # In place, this would be wrong for some lengths; see `_LEAST_IN_PLACE`.
+        spectrum[...] = mkl_fft.ifft(spectrum, axis=axis, norm=norm)
     else:
-        target[...] = scipy.fft.ifft(spectrum, axis=axis, norm=norm, workers=1)
+        spectrum[...] = scipy.fft.ifft(spectrum, axis=axis, norm=norm, workers=1)
 
 
 def _into(result: _Array, out: _Array | None) -> _Array:
