@@ -34,6 +34,7 @@ class Hdf5Frames:
         self._reader = RawReader(location.height, location.width, self._dtype, location.region)
         self._lock = threading.Lock()
         self._file: Any = None
+        self._stack: Any = None
         self._places: dict[int, tuple[Path, int] | None] = {}
 
     @property
@@ -49,16 +50,16 @@ class Hdf5Frames:
     def label(self, index: int) -> str:
         """Say which frame this is."""
         if self._location.storage == "hdf5_each":
-            return f"{self._path}, {self._location.names[index]}"
+            return f"{self._path}, {self._location.names[index] or f'frame {index + 1}'}"
         return f"{self._path}, {self._location.dataset}, frame {self._location.indices[index] + 1}"
 
     def read(self, index: int, out: Pixels | None = None) -> Pixels:
         """Return frame `index`; see `tomoline.files.frames.Frames`."""
+        if self._location.names and self._location.names[index] is None:
+            raise files.MISSING.error(where=self.label(index), found="The frame is missing.")
         try:
             with self._lock:
-                if index not in self._places:
-                    self._places[index] = self._place(index)
-            place = self._places[index]
+                place = self._find(index)
             if place is None:
                 with self._lock:
                     return self._decode(index)
@@ -82,6 +83,15 @@ class Hdf5Frames:
             where=self.label(index), found=f"HDF5 cannot read the frame ({error})."
         )
 
+    def _find(self, index: int) -> tuple[Path, int] | None:
+        """Return the file and offset of a frame's pixels if they stand in one run of bytes."""
+        if index not in self._places:
+            if self._location.storage == "hdf5":
+                self._places = self._places_of_stack(self._dataset(index))
+            else:
+                self._places[index] = self._place_of_one(self._dataset(index))
+        return self._places[index]
+
     def _dataset(self, index: int) -> Any:
         import h5py
 
@@ -89,46 +99,62 @@ class Hdf5Frames:
             self._file = h5py.File(self._path, "r")
         if self._location.storage == "hdf5_each":
             return self._file[str(self._location.names[index])]
-        return self._file[self._location.dataset]
+        if self._stack is None:
+            self._stack = self._file[self._location.dataset]
+        return self._stack
 
-    def _place(self, index: int) -> tuple[Path, int] | None:
-        """Return the file and offset of a frame's pixels if they stand in one run of bytes."""
-        dataset = self._dataset(index)
-        if dataset.dtype != self._dtype or dataset.ndim not in (2, 3) or dataset.is_virtual:
-            return None
-        if dataset.file.userblock_size:
-            return None
-        plane = int(np.prod(dataset.shape[-2:])) * self._dtype.itemsize
-        frame = self._location.indices[index] if dataset.ndim == 3 and self._is_stack else 0
-        path = Path(dataset.file.filename)
+    def _is_as_stored(self, dataset: Any) -> bool:
+        """Whether the file holds the numbers as they are wanted, with nothing in between."""
+        return bool(
+            dataset.dtype == self._dtype
+            and not dataset.is_virtual
+            and not dataset.external
+            and not dataset.file.userblock_size
+            and not dataset.id.get_create_plist().get_nfilters()
+        )
+
+    def _places_of_stack(self, dataset: Any) -> dict[int, tuple[Path, int] | None]:
+        indices = self._location.indices
+        nowhere: dict[int, tuple[Path, int] | None] = dict.fromkeys(range(len(indices)))
+        if dataset.ndim != 3 or not self._is_as_stored(dataset):
+            # A single image counts as a stack of one.
+            alone = dataset.ndim == 2 and len(indices) == 1
+            return {0: self._place_of_one(dataset)} if alone else nowhere
+        path, plane = Path(dataset.file.filename), dataset.shape[1:]
         if dataset.chunks is None:
             start = dataset.id.get_offset()
-            return None if start is None or dataset.external else (path, start + frame * plane)
-        if dataset.chunks != (*(1,) * (dataset.ndim - 2), *dataset.shape[-2:]):
-            return None
-        if dataset.id.get_create_plist().get_nfilters():
-            return None
-        where = dataset.id.get_chunk_info_by_coord((frame, 0, 0)[-dataset.ndim :])
-        # A chunk that was never written has no place: it holds the fill value.
-        return None if where.byte_offset is None else (path, where.byte_offset)
+            if start is None:
+                return nowhere
+            step = int(np.prod(plane)) * self._dtype.itemsize
+            return {place: (path, start + frame * step) for place, frame in enumerate(indices)}
+        if dataset.chunks != (1, *plane):
+            return nowhere
+        offsets: dict[int, int | None] = {}
 
-    @property
-    def _is_stack(self) -> bool:
-        return self._location.storage == "hdf5"
+        def note(chunk: Any) -> None:
+            offsets[chunk.chunk_offset[0]] = chunk.byte_offset
+
+        dataset.id.chunk_iter(note)
+        # A chunk that was never written is nowhere: it holds the fill value.
+        found = [(place, offsets.get(frame)) for place, frame in enumerate(indices)]
+        return {place: None if at is None else (path, at) for place, at in found}
+
+    def _place_of_one(self, dataset: Any) -> tuple[Path, int] | None:
+        """Return the place of a dataset that is a single frame."""
+        if dataset.chunks is not None or not self._is_as_stored(dataset):
+            return None
+        start = dataset.id.get_offset()
+        return None if start is None else (Path(dataset.file.filename), start)
 
     def _decode(self, index: int) -> Pixels:
         dataset = self._dataset(index)
-        left, top, width, height = self._location.region or (
-            0,
-            0,
-            self._location.width,
-            self._location.height,
-        )
-        inside = (slice(top, top + height), slice(left, left + width))
-        if dataset.ndim == 2:
-            frame = dataset[inside]
-        else:
-            frame = dataset[(self._location.indices[index] if self._is_stack else 0, *inside)]
+        whole = (0, 0, self._location.width, self._location.height)
+        left, top, width, height = self._location.region or whole
+        inside: tuple[Any, ...] = (slice(top, top + height), slice(left, left + width))
+        if dataset.ndim == 3:
+            stacked = self._location.storage == "hdf5"
+            inside = (self._location.indices[index] if stacked else 0, *inside)
+        frame = dataset[inside]
         if frame.shape != (height, width):
             raise ValueError(f"it is {frame.shape}, not {(height, width)}")
         return np.ascontiguousarray(frame, dtype=self.dtype)

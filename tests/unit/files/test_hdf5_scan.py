@@ -319,6 +319,7 @@ def test_als832(tmp_path: Path) -> None:
     assert found.step_deg == 45.0
     assert found.pixel_size_um == pytest.approx(0.65)
     np.testing.assert_array_equal(open_frames(found.projections[0]).read(3), FRAMES[3])
+    assert code_of(lambda: open_frames(found.projections[0]).read(2)) == "FILE-01"
     assert found.flats[0] is not None
     assert found.flats[0].times == (0.0, 4.0)
 
