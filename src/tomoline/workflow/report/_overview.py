@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any, TypeAlias
 
@@ -29,7 +29,7 @@ def state(source: Source) -> str:
     if "failed" in states or source.failures:
         return "failed"
     done = states and all(one in ("finished", "off") for one in states)
-    return "finished" if done and source.path("tomogram") else "partial"
+    return "finished" if done and source.path(source.result) else "partial"
 
 
 def head(source: Source) -> str:
@@ -52,13 +52,14 @@ def head(source: Source) -> str:
     )
 
 
-def cards(source: Source) -> str:
-    """Draw the figures that tell a good alignment from a bad one."""
-    shown = [card for card in (make(source) for make in _CARDS) if card]
+def cards(source: Source, makers: Sequence[Callable[[Source], str]]) -> str:
+    """Draw the figures that tell a good result from a bad one, those that the data set has."""
+    shown = [made for made in (make(source) for make in makers) if made]
     return '<div class="cards">' + "".join(shown) + "</div>" if shown else ""
 
 
-def _card(value: str, label: str) -> str:
+def card(value: str, label: str) -> str:
+    """Draw one figure with what it is."""
     return f'<div class="card"><b>{escape(value)}</b><span>{escape(label)}</span></div>'
 
 
@@ -69,12 +70,12 @@ def _views(source: Source) -> str:
     used, angles = int(views.included.sum()), views.tilt_deg
     text = f"{used}" if used == views.count else f"{used} of {views.count}"
     low, high = number(float(angles.min())), number(float(angles.max()))
-    return _card(text, f"views used, {low}° to {high}°")
+    return card(text, f"views used, {low}° to {high}°")
 
 
 def _pixel(source: Source) -> str:
     size = source.pixel_size_nm
-    return _card(f"{number(size, 4)} nm", "pixel of the raw views") if size else ""
+    return card(f"{number(size, 4)} nm", "pixel of the raw views") if size else ""
 
 
 def _axis(source: Source) -> str:
@@ -84,7 +85,7 @@ def _axis(source: Source) -> str:
     ):
         angle = source.number(step, name)
         if angle is not None:
-            return _card(f"{angle:.2f}°", "tilt axis, from the vertical")
+            return card(f"{angle:.2f}°", "tilt axis, from the vertical")
     return ""
 
 
@@ -100,8 +101,8 @@ def _points(source: Source) -> str:
         count = source.number("track", "tracks")
     what = {"beads": "gold beads tracked", "patches": "patches tracked"}.get(kind(source), "")
     if kind(source) == "none":
-        return _card("none", "points: aligned by correlation alone")
-    return _card(f"{count:.0f}", what or "points tracked") if count is not None else ""
+        return card("none", "points: aligned by correlation alone")
+    return card(f"{count:.0f}", what or "points tracked") if count is not None else ""
 
 
 def _residual(source: Source) -> str:
@@ -110,15 +111,13 @@ def _residual(source: Source) -> str:
         return ""
     size = source.pixel_size_nm
     label = "mean residual" + (f" = {number(pixels * size, 2)} nm" if size else "")
-    return _card(f"{number(pixels, 2)} px", label)
+    return card(f"{number(pixels, 2)} px", label)
 
 
 def _leave_out(source: Source) -> str:
     pixels = source.number("align", "leave_out_error_px")
     return (
-        _card(f"{number(pixels, 2)} px", "rms error on points left out of the fit")
-        if pixels
-        else ""
+        card(f"{number(pixels, 2)} px", "rms error on points left out of the fit") if pixels else ""
     )
 
 
@@ -129,10 +128,10 @@ def _tomogram(source: Source) -> str:
     z, y, x = volume.shape
     size = source.pixel_nm(source.volume_name)
     label = "tomogram, x y z" + (f", voxel {number(size, 4)} nm" if size else "")
-    return _card(f"{x} × {y} × {z}", label)
+    return card(f"{x} × {y} × {z}", label)
 
 
-_CARDS = (_views, _pixel, _axis, _points, _residual, _leave_out, _tomogram)
+CARDS = (_views, _pixel, _axis, _points, _residual, _leave_out, _tomogram)
 
 
 def notices(source: Source) -> str:

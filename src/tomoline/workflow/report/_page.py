@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from html import escape
 from importlib.resources import files as package_files
 from pathlib import Path
@@ -10,7 +11,17 @@ from typing import Any
 
 from tomoline.errors import TomolineError
 from tomoline.files.atomic import write_text
-from tomoline.workflow.report import _alignment, _overview, _position, _run, _tomogram
+from tomoline.workflow.report import (
+    _alignment,
+    _overview,
+    _position,
+    _run,
+    _scan_axis,
+    _scan_frames,
+    _scan_overview,
+    _scan_slices,
+    _tomogram,
+)
 from tomoline.workflow.report._source import Source
 
 Section = Callable[[Source], str]
@@ -20,17 +31,50 @@ def _preparation(source: Source) -> str:
     return _overview.views_left_out(source) + _overview.x_rays(source)
 
 
-SECTIONS: tuple[tuple[str, Section], ...] = (
-    ("Warnings and errors", _overview.notices),
-    ("Tomogram", _tomogram.tomogram),
-    ("Alignment", _alignment.alignment),
-    ("Position of the specimen", _position.position),
-    ("Preparation of the views", _preparation),
+@dataclass(frozen=True)
+class Contents:
+    """What the report of a recipe has: figures at the top, and parts with their titles, in order.
+
+    What returns "" is left out.
+    """
+
+    cards: tuple[Section, ...]
+    parts: tuple[tuple[str, Section], ...]
+
+
+_FIRST = (("Warnings and errors", _overview.notices),)
+_LAST = (
     ("Time and memory", _run.timings),
     ("Parameters that differ from their defaults", _run.parameters),
     ("Files", _run.files),
 )
-"""The parts of a report, in order; a part that returns "" is left out."""
+
+CONTENTS: dict[str, Contents] = {
+    "tilt": Contents(
+        _overview.CARDS,
+        (
+            *_FIRST,
+            ("Tomogram", _tomogram.tomogram),
+            ("Alignment", _alignment.alignment),
+            ("Position of the specimen", _position.position),
+            ("Preparation of the views", _preparation),
+            *_LAST,
+        ),
+    ),
+    "scan": Contents(
+        _scan_overview.CARDS,
+        (
+            *_FIRST,
+            ("Slices", _scan_slices.slices),
+            ("Rotation axis", _scan_axis.axis),
+            ("Shifts between the distances", _scan_frames.shifts),
+            ("Flats", _scan_frames.flats),
+            ("Projections that take no part", _scan_frames.left_out),
+            *_LAST,
+        ),
+    ),
+}
+"""Contents of the report by recipe; an unknown one gets those of a tilt series."""
 
 
 def write_report(folder: Path, root: str, record: Mapping[str, Any]) -> Path:
@@ -72,8 +116,12 @@ def write_report(folder: Path, root: str, record: Mapping[str, Any]) -> Path:
 
 def page(source: Source) -> str:
     """Return the whole page."""
-    parts = [_guarded(_overview.head, source), _guarded(_overview.cards, source)]
-    for title, section in SECTIONS:
+    contents = CONTENTS.get(str(source.record.get("recipe")), CONTENTS["tilt"])
+    parts = [
+        _guarded(_overview.head, source),
+        _guarded(lambda known: _overview.cards(known, contents.cards), source),
+    ]
+    for title, section in contents.parts:
         content = _guarded(section, source)
         if content:
             parts.append(f"<h2>{escape(title)}</h2>{content}")

@@ -56,10 +56,9 @@ def parameters(source: Source) -> str:
 def _declared(source: Source, name: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
     """Return defaults and units of a step's parameters, as the recipe declares them."""
     from tomoline.params import describe
-    from tomoline.recipes import RECIPES
 
-    recipe = RECIPES.get(str(source.record.get("recipe")))
-    step = next((one for one in recipe.steps if one.name == name), None) if recipe else None
+    steps = source.recipe.steps if source.recipe else ()
+    step = next((one for one in steps if one.name == name), None)
     if step is None:
         return {}, {}
     defaults = step.params().model_dump(mode="json")
@@ -88,7 +87,8 @@ def files(source: Source) -> str:
         path = source.path(artifact.name)
         if path is None:
             continue
-        size = format_bytes(path.stat().st_size)
+        held = [one for one in path.rglob("*") if one.is_file()] if path.is_dir() else [path]
+        size = format_bytes(sum(one.stat().st_size for one in held))
         name = path.name
         rows.append(
             f'<tr><td><a href="{quote(name)}">{escape(name)}</a></td>'

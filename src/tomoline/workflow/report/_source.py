@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tomoline.errors import TomolineError
 from tomoline.files.mrc import open_map, probe
 from tomoline.geometry import Floats, compose, invert
+from tomoline.recipes import RECIPES, Recipe
 from tomoline.steps.acquisition import Acquisition
 from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.steps.scan_layout import ScanLayout
 from tomoline.workflow.report._slices import Slices, central_slices
 
 _WRITER = {"prealigned_stack": "prealign", "aligned_stack": "aligned_stack"}
@@ -98,7 +100,17 @@ class Source:
             places.append(self.folder / named[artifact])
         if artifact in ARTIFACTS:
             places.append(self.folder / ARTIFACTS[artifact].file_name(self.root))
-        return next((place for place in places if place.is_file()), None)
+        return next((place for place in places if place.exists()), None)
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """The recipe that the data set was made by; None for one that is not known."""
+        return RECIPES.get(str(self.record.get("recipe")))
+
+    @property
+    def result(self) -> str:
+        """The artifact that the recipe is run for."""
+        return self.recipe.result if self.recipe else "tomogram"
 
     def map(self, artifact: str) -> NDArray[np.generic] | None:
         """Open a stack or volume, memory-mapped (section, y, x)."""
@@ -169,6 +181,15 @@ class Source:
                 except (OSError, ValueError):
                     continue
         return None
+
+    @cached_property
+    def layout(self) -> ScanLayout | None:
+        """What is known of a scan."""
+        path = self.path("scan_layout")
+        try:
+            return None if path is None else ScanLayout.read(path)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     @cached_property
     def pixel_size_nm(self) -> float | None:
