@@ -29,7 +29,8 @@ def open_scan(source: Path, options: ScanOptions | None = None) -> ScanFiles:
     TomolineError
         FILE-.. as the system or the format has it, SCAN-.. what is wrong with the scan.
     """
-    source, options = Path(source), options or ScanOptions()
+    # Locations outlive the folder that a command was given in.
+    source, options = Path(source).absolute(), options or ScanOptions()
     if source.is_dir():
         from tomoline.files import scan_folder
 

@@ -29,6 +29,7 @@ def locate_stack(path: Path, kind: str) -> FrameLocation:
     TomolineError
         FILE-.. if it cannot be read; SCAN-17 if it holds none.
     """
+    path = path.absolute()
     if path.is_dir():
         names = list_tiffs(path)
         if not names:

@@ -348,6 +348,20 @@ def test_flats_and_darks_from_elsewhere(tmp_path: Path) -> None:
     assert (found.flats[0].count, found.darks[0].count) == (3, 2)
 
 
+def test_locations_do_not_depend_on_the_folder_of_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_frames(tmp_path, "a_", range(1, 5))
+    write_frames(tmp_path, "ff_", range(1, 5))
+    par(tmp_path, "PREFIX = a_\n")
+    monkeypatch.chdir(tmp_path)
+    found = open_scan(Path("scan.par"), ScanOptions(flats_file=Path("ff_00001.tif")))
+    monkeypatch.chdir("/")
+    assert found.flats[0] is not None
+    for location in (found.projections[0], found.flats[0]):
+        assert open_frames(location).read(0)[0, 0] == 1
+
+
 def test_a_text_file_without_keys_is_no_scan(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("milk, bread\n")
