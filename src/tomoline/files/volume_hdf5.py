@@ -102,7 +102,12 @@ class Hdf5VolumeWriter:
         self._close()
         with h5py.File(self._path, "r+") as file:
             description = {**self._facts.description, **found}
-            file["/entry/volume"].attrs["tomoline"] = json.dumps(description, allow_nan=False)
+            process = file.create_group("/entry/process")
+            process.attrs["NX_class"] = "NXprocess"
+            process["program"] = "tomoline"
+            process["version"] = str(description.get("tomoline", ""))
+            # An attribute could not hold more than 64 KiB.
+            process["details"] = json.dumps(description, allow_nan=False)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1

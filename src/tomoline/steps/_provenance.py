@@ -1,4 +1,8 @@
-"""What a volume's file tells of its origin: recording, processing, program."""
+"""What a volume's file tells of its origin: recording, processing, program.
+
+How each step was set and what it found stands in the data set's record, as JSON; this is the only
+step that looks there, since a volume that leaves the folder shall tell it too.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,28 @@ def describe(context: StepContext, layout: ScanLayout) -> dict[str, Any]:
         "angles_left_out": len(layout.excluded),
         "geometry": GEOMETRY,
         **{name: found for name in _PARTS if (found := _content(context, name))},
+        "steps": _steps(context),
     }
+
+
+def _steps(context: StepContext) -> dict[str, Any]:
+    """Return parameters and values of the steps that have finished, by name.
+
+    Not when and how fast: the same scan gives the same bytes.
+    """
+    path = context.folder / f"{context.root}.tomoline.json"
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            step["name"]: {
+                "parameters": _portable(step["parameters"]),
+                "values": _portable(step["values"]),
+            }
+            for step in record["steps"]
+            if step["state"] == "finished" and step["name"] != "output"
+        }
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _content(context: StepContext, artifact: str) -> Any:

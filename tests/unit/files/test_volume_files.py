@@ -245,7 +245,7 @@ class TestFiles:
             assert [group[axis].shape[0] for axis in group.attrs["axes"]] == list(data.shape)
             assert group["x"][1] == pytest.approx(0.65)
             assert group["x"].attrs["units"] == "um"
-            details = json.loads(group.attrs["tomoline"])
+            details = json.loads(file["/entry/process/details"][()])
             assert (details["method"], details["mean"]) == ("CTF", 1.0)
             if dtype == "uint16":
                 assert signal.attrs["scale_factor"] == told.scale

@@ -67,6 +67,15 @@ def context_in(
         "a", "HiTT", 10, 20, (0.0, 90.0), "counted", (frames,), (None,), (None,),
         energy_kev=18.0, pixel_size_um=0.65, distances_m=(0.073,),
     ).write(folder / "a_scan.json")  # fmt: skip
+    steps = [
+        {
+            "name": name, "state": state, "seconds": threads * 1.5, "started": str(folder),
+            "parameters": {"flats_file": "/secret/flats.tif", "search_px": 20.0},
+            "values": {"residual_px": 0.04, "outliers": list(range(500))},
+        }
+        for name, state in (("register", "finished"), ("stitch", "off"), ("output", "finished"))
+    ]  # fmt: skip
+    (folder / "a.tomoline.json").write_text(json.dumps({"steps": steps}))
     texts = {
         "retrieval": {"pixel_size_um": 0.5, "quantity": "phase", "file": "/secret/place/b"},
         "axis": {"axis_px": 149.25, "confidence": 0.9, "per_row": [0.0] * 1000},
@@ -194,6 +203,12 @@ def test_what_is_known_is_inside_and_no_folder_of_this_machine(
     assert told["rotation_axis"] == {"axis_px": 149.25, "confidence": 0.9}
     assert told["reconstruction"]["filter"] == "shepp"
     assert told["retrieval"]["file"] == "b"
+    assert told["steps"] == {
+        "register": {
+            "parameters": {"flats_file": "flats.tif", "search_px": 20.0},
+            "values": {"residual_px": 0.04},
+        }
+    }
     assert told["mean"] == values["mean"]
 
 
