@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 # Below this transmission, which only noise and clouds can be, the logarithm goes on as a straight
 # line: it stays finite, and small errors stay small.
 _LEAST_TRANSMISSION = 1e-3
-# Rows of weights made at a time: their temporary arrays are many.
+# Rows that stay in the cache from one operation to the next.
 _ROWS_AT_A_TIME = 64
 
 
@@ -116,15 +116,18 @@ class PhaseTransform:
         """
         total = work.spectra[0]
         fourier.inverse_along(total, axis=0)
-        fourier.inverse_rows(total[: self.shape[0]], self.padded[1], out=work.rows)
-        summed, below = _phase_numba.crop(
-            work.rows, np.float32(self._offset), np.float32(_LEAST_TRANSMISSION), out
-        )
-        if not np.isfinite(summed):
-            return False
-        if self.retrieving.logarithmic:
-            _logarithm(out, below > 0)
-            out *= np.float32(self.retrieving.log_factor)
+        factor = np.float32(self.retrieving.log_factor)
+        limits = np.float32(self._offset), np.float32(_LEAST_TRANSMISSION)
+        for first in range(0, len(out), _ROWS_AT_A_TIME):
+            part = out[first : first + _ROWS_AT_A_TIME]
+            rows = work.rows[: len(part)]
+            fourier.inverse_rows(total[first : first + len(part)], self.padded[1], out=rows)
+            summed, below = _phase_numba.crop(rows, *limits, part)
+            if not np.isfinite(summed):
+                return False
+            if self.retrieving.logarithmic:
+                _logarithm(part, below > 0)
+                part *= factor
         return True
 
 
