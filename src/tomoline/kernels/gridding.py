@@ -29,6 +29,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tomoline.kernels import _gridding_numba as loops
+from tomoline.kernels import _gridding_rows_numba as rows_loops
 from tomoline.kernels import _gridding_window as spreading
 from tomoline.kernels import fourier, scan_filters
 from tomoline.kernels._gridding_lanes import LANES, PAIRS
@@ -40,6 +41,9 @@ Padding = Literal["edge", "zero"]
 
 TOGETHER = LANES
 """Slices that are made together; fewer take as long to grid."""
+
+_SAME_AXIS_PX = 0.004
+"""Axes of two slices that differ by less are one; half of it is far below what is ever known."""
 
 _LINES = 8
 """Angles that are filtered together: their rows stay in the second level of cache."""
@@ -54,9 +58,10 @@ class _Room:
     packed: Real
     turning: Real
     values: Real
-    tile: Real
-    strip: Real
+    cells: Real
+    rows: Real
     blocks: Real
+    columns: Real
 
 
 class GriddingPlan:
@@ -162,7 +167,7 @@ class GriddingPlan:
         self._turned = (turned / samples).astype(np.float32)
         half_steps = -1j * np.pi * np.arange(samples) / samples
         self._turn = np.exp(half_steps).astype(np.complex64).view(np.float32)
-        self._fade = np.empty((0, 2), np.float32)
+        self._fade = np.empty((2, 0), np.float32)
         if padding == "edge" and not self._gridrec:
             self._fade = _fading(2 * samples, self._offset, self.columns)
 
@@ -172,7 +177,7 @@ class GriddingPlan:
         self.grid = grid = fourier.good_size(max(least, 2 * spreading.WIDTH))
         self._rows_step = np.sin(angles_rad) * (grid / self.samples)
         self._columns_step = np.cos(angles_rad) * (grid / self.samples)
-        wide = grid + 2 * loops.MARGIN
+        self._wide = wide = grid + 2 * loops.MARGIN
         self._strips = -(-wide // loops.TILE_ROWS)
         self._across = -(-wide // loops.TILE_COLUMNS)
         ends = np.zeros(self._strips * self._across + 1, np.int64)
@@ -203,9 +208,10 @@ class GriddingPlan:
         """Memory that one call of `reconstruct` works in, besides sinograms and slices."""
         blocks = -(-self.size // loops.BLOCK) * loops.BLOCK * self.grid * 8 * PAIRS
         values = len(self._lines) * self.samples * 4 * LANES
-        small = (2 * _LINES * PAIRS + 2 * PAIRS + 4) * self.samples * 8
-        strip = (loops.TILE_ROWS + loops.HALO) * PAIRS * self.grid * 8
-        return int(blocks + values + small + strip + (1 << 20))
+        small = (2 * _LINES * PAIRS + 3 * PAIRS + 4) * self.samples * 8
+        strip = (2 * loops.TILE_ROWS + loops.HALO) * PAIRS * self._wide * 8
+        columns = self.grid * loops.BLOCK * 8
+        return int(blocks + values + small + strip + columns + (1 << 20))
 
     @property
     def bytes_of_plan(self) -> int:
@@ -251,16 +257,16 @@ class GriddingPlan:
     def _new_room(self) -> _Room:
         double = 2 * self.samples
         blocks = -(-self.size // loops.BLOCK)
-        rows = loops.TILE_ROWS + loops.HALO
         return _Room(
             whole=np.zeros((PAIRS, _LINES, double), np.float32),
             turned=np.zeros((PAIRS, _LINES, double), np.float32),
             packed=np.zeros((2, double), np.float32),
             turning=np.zeros((PAIRS + 1, double), np.float32),
-            values=np.zeros(len(self._lines) * self.samples * LANES, np.float32),
-            tile=np.zeros(rows * (loops.TILE_COLUMNS + loops.HALO) * LANES, np.float32),
-            strip=np.zeros((rows, PAIRS, 2 * self.grid), np.float32),
+            values=_aligned(len(self._lines) * self.samples * LANES),
+            cells=_aligned((loops.TILE_ROWS + loops.HALO) * self._wide * LANES),
+            rows=np.zeros((loops.TILE_ROWS, PAIRS, 2 * self.grid), np.float32),
             blocks=np.zeros((PAIRS, blocks, self.grid, 2 * loops.BLOCK), np.float32),
+            columns=np.zeros((self.grid, 2 * loops.BLOCK), np.float32),
         )
 
     def _filter(self, sinograms: Real, axes: Floats, room: _Room) -> None:
@@ -268,10 +274,7 @@ class GriddingPlan:
         count = len(sinograms)
         pairs = (count + 1) // 2
         nothing = np.empty((0, self.columns), np.float32)
-        centred = np.zeros((2 * PAIRS, self.samples), np.float32)
-        for n in range(2 * pairs):
-            axis = axes[min(n, count - 1)] + self._offset
-            loops.fill_phases(axis, centred[n])
+        centred, common = self._centre(axes, pairs)
         values = room.values.view(np.float64).reshape(len(self._lines), self.samples, PAIRS)
         for first in range(0, len(self._lines), _LINES):
             lines = self._lines[first : first + _LINES]
@@ -279,7 +282,7 @@ class GriddingPlan:
             weights = self._weights[first : first + _LINES]
             for pair in range(pairs):
                 odd = sinograms[2 * pair + 1] if 2 * pair + 1 < count else nothing
-                loops.pack_rows(
+                rows_loops.pack_rows(
                     sinograms[2 * pair],
                     odd,
                     lines,
@@ -293,23 +296,37 @@ class GriddingPlan:
                 )
                 spectrum = whole[pair].view(np.complex64)
                 fourier.forward_along(spectrum, -1)
-                loops.filter_lines(whole[pair], self._whole)
+                rows_loops.filter_lines(whole[pair], self._whole)
                 if self._gridrec:
                     turned[pair] = 0.0
                     continue
                 spectrum = turned[pair].view(np.complex64)
                 fourier.forward_along(spectrum, -1)
-                loops.filter_lines(turned[pair], self._turned)
+                rows_loops.filter_lines(turned[pair], self._turned)
                 fourier.inverse_along(spectrum, -1)
-                loops.turn_back(turned[pair], self._turn)
+                rows_loops.turn_back(turned[pair], self._turn)
                 fourier.forward_along(spectrum, -1)
             shifts = self._shifts[first : first + _LINES]
-            loops.place_lines(whole, turned, shifts, centred, room.turning, values, first)
+            rows_loops.place_lines(
+                whole, turned, shifts, centred, common, room.turning, values, first
+            )
+
+    def _centre(self, axes: Floats, pairs: int) -> tuple[Real, NDArray[np.bool_]]:
+        """Return phases that move each slice's axis to the origin, and which pairs share them."""
+        both = np.append(axes, axes[-1])[: 2 * pairs].reshape(pairs, 2)
+        common = np.ptp(both, axis=1) <= _SAME_AXIS_PX
+        both[common] = both[common].mean(axis=1, keepdims=True)
+        centred = np.empty((2 * pairs, 2 * self.samples), np.float32)
+        for axis, phases in zip(both.reshape(-1), centred, strict=True):
+            rows_loops.fill_phases(axis + self._offset, phases)
+        return centred, common
 
     def _grid(self, room: _Room, pairs: int) -> None:
         """Spread the samples to the grid, and transform its rows as soon as they are complete."""
-        rows = room.strip
-        rows[:] = 0.0
+        cells, wide = room.cells, self._wide
+        by_row = cells.reshape(-1, wide, LANES)
+        rows, blocks = room.rows, room.blocks
+        cells[:] = 0.0
         for strip in range(self._strips):
             loops.grid_strip(
                 room.values,
@@ -321,14 +338,18 @@ class GriddingPlan:
                 self.grid,
                 self._rows_step,
                 self._columns_step,
-                room.tile,
-                rows,
+                cells,
+                wide,
             )
-            complete = rows[: loops.TILE_ROWS]
-            fourier.inverse_along(complete.view(np.complex64), -1, scaled=False)
-            loops.store_strip(rows, strip, self.grid, self.size, pairs, room.blocks)
-            rows[: loops.HALO] = rows[loops.TILE_ROWS :]
-            rows[loops.HALO :] = 0.0
+            loops.unfold_rows(by_row.view(np.float64), self.grid, rows.view(np.float64))
+            loops.fold_columns(by_row, self.grid, rows)
+            fourier.inverse_along(rows.view(np.complex64), -1, scaled=False)
+            place = (strip, self.grid, self.size, pairs)
+            loops.store_strip(rows.view(np.float64), *place, blocks.view(np.float64))
+            if (strip + 1) * loops.TILE_ROWS > self.grid:
+                loops.fold_rows(rows, *place, blocks)
+            by_row[: loops.HALO] = by_row[loops.TILE_ROWS :]
+            by_row[loops.HALO :] = 0.0
 
     def _finish(self, room: _Room, out: Real) -> None:
         """Transform the columns and write the slices."""
@@ -336,9 +357,11 @@ class GriddingPlan:
         for pair in range((len(out) + 1) // 2):
             odd = out[2 * pair + 1] if 2 * pair + 1 < len(out) else nothing
             for number, block in enumerate(room.blocks[pair]):
-                fourier.inverse_along(block.view(np.complex64), 0, scaled=False)
+                # Copied as it lies in memory; the transform would fetch it in long steps.
+                room.columns[:] = block
+                fourier.inverse_along(room.columns.view(np.complex64), 0, scaled=False)
                 loops.finish_block(
-                    block,
+                    room.columns,
                     number * loops.BLOCK,
                     self._scale,
                     self._left,
@@ -348,8 +371,15 @@ class GriddingPlan:
                 )
 
 
+def _aligned(count: int) -> Real:
+    """Return zeros whose cells do not straddle lines of the cache."""
+    room = np.zeros(count + 16, np.float32)
+    skip = -(room.ctypes.data // 4) % 16
+    return room[skip : skip + count]
+
+
 def _fading(samples: int, offset: int, columns: int) -> Real:
-    """Return the weights of a row's first and last value around it, (samples, 2) float32.
+    """Return the weights of a row's first and last value around it, (2, samples) float32.
 
     Each falls like half a cosine over half a field, or over half of the way round.
     """
@@ -359,8 +389,8 @@ def _fading(samples: int, offset: int, columns: int) -> Real:
     outside = after < samples - columns + 1
     outside &= after > 0
     length = max(1.0, min(samples - columns, columns) / 2)
-    fade = np.zeros((samples, 2), np.float32)
-    for column, distance in enumerate((before, after)):
+    fade = np.zeros((2, samples), np.float32)
+    for side, distance in enumerate((before, after)):
         t = np.minimum(distance / length, 1.0)
-        fade[:, column] = np.where(outside, 0.5 + 0.5 * np.cos(np.pi * t), 0.0)
+        fade[side] = np.where(outside, 0.5 + 0.5 * np.cos(np.pi * t), 0.0)
     return fade

@@ -57,6 +57,14 @@ def outliers(values: NDArray[np.float64], snr: float) -> Mask:
     return found
 
 
+def _relative(values: NDArray[np.float64], width_px: int) -> NDArray[np.float64]:
+    """Return values (column,) as multiples of the usual one thereabouts; 1 where that is 0."""
+    usual = running_median(values, width_px)
+    # What is far below all others is as good as 0.
+    some = usual > 1e-3 * usual.max()
+    return np.where(some, values / np.where(some, usual, 1.0), 1.0)
+
+
 def _widened(mask: Mask) -> Mask:
     wide = mask.copy()
     wide[1:] |= mask[:-1]
@@ -73,9 +81,7 @@ def interpolate_dead(sinogram: Real, snr: float, large_px: int) -> Real:
     smooth = (sums[_SMOOTH_ANGLES:] - sums[:-_SMOOTH_ANGLES]) / _SMOOTH_ANGLES
     middle = sinogram[_SMOOTH_ANGLES // 2 : _SMOOTH_ANGLES // 2 + len(smooth)]
     restless = np.abs(middle - smooth).mean(axis=0)
-    usual = running_median(restless, large_px)
-    level = np.where(usual > 0, restless / np.where(usual > 0, usual, 1.0), 1.0)
-    bad = _widened(outliers(level, snr))
+    bad = _widened(outliers(_relative(restless, large_px), snr))
     bad[:2] = bad[-2:] = False
     result = sinogram.copy()
     if not bad.any():
@@ -96,7 +102,8 @@ def remove_large(sinogram: Real, snr: float, large_px: int) -> Real:
     drop = int(_DROPPED / 2 * ordered.shape[1])
     inner = slice(drop, ordered.shape[1] - drop)
     offset = (ordered[:, inner] - smooth[:, inner]).mean(axis=1, dtype=np.float64)
-    large = _widened(outliers(offset, snr))
+    # Beside the usual offset thereabouts: at edges of the specimen all columns have one.
+    large = _widened(outliers(_relative(np.abs(offset), large_px), snr))
     result = sinogram.copy()
     if not large.any():
         return result
