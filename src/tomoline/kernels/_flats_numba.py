@@ -144,8 +144,8 @@ def correct_with_mean(  # type: ignore[no-untyped-def]
 ):  # fmt: skip
     """Divide by ``mean * (1 + sum of weights * parts)``, float32 with the dark off already.
 
-    `mean` (rows, columns), `parts` (n, rows, columns), `weights` (n,) float32; the rest as in
-    `correct_with_flats`.
+    `mean` (rows, columns), `parts` (n, rows, columns) int16, `weights` (n,) float32 of these; the
+    rest as in `correct_with_flats`.
     """
     rows, columns = mean.shape
     den = np.empty(columns, np.float32)
@@ -156,7 +156,7 @@ def correct_with_mean(  # type: ignore[no-untyped-def]
         for part in range(parts.shape[0]):
             weight, source = weights[part], parts[part, y]
             for x in range(columns):
-                den[x] += weight * source[x]
+                den[x] += weight * np.float32(source[x])
         frame, shade, average = raw[y * raw_stride : y * raw_stride + columns], dark[y], mean[y]
         for x in range(columns):
             den[x] *= average[x]

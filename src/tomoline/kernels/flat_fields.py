@@ -175,12 +175,45 @@ class FlatRepairs:
     places : (n,) int64
         row * columns + column.
     values : (n,) float32
-        What stands there instead, counts with dark.
+        What stands there in the mean of the flats, counts with dark.
+    around : (n, 4) float32
+        The same for the pixels two away along row and column.
     """
 
     flats: NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     places: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
     values: Real = field(default_factory=lambda: np.empty(0, np.float32))
+    around: Real = field(default_factory=lambda: np.empty((0, 4), np.float32))
+
+    def apply(self, image: NDArray[Any], index: int) -> NDArray[Any]:
+        """Return flat `index` (rows, columns) repaired; the same array where nothing is wrong.
+
+        What stands there in the mean is brought to the flat's own level next to it, so that a
+        stripe that has moved goes on.
+        """
+        mine = self.flats == index
+        if not mine.any():
+            return image
+        places = self.places[mine]
+        beside = image.reshape(-1)[_neighbours(places, image.shape)].astype(np.float32)
+        level = np.median(beside / np.maximum(self.around[mine], 1e-6), axis=1)
+        values = self.values[mine] * level
+        repaired = image.copy()
+        if image.dtype.kind in "ui":
+            values = np.rint(np.clip(values, 0, np.iinfo(image.dtype).max))
+        repaired.reshape(-1)[places] = values.astype(image.dtype)
+        return repaired
+
+
+def _neighbours(places: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Return the pixels two away along row and column, (n, 4), within the image."""
+    rows, columns = shape
+    y, x = np.divmod(places, columns)
+    left, right = np.maximum(x - 2, 0), np.minimum(x + 2, columns - 1)
+    top, bottom = np.maximum(y - 2, 0), np.minimum(y + 2, rows - 1)
+    return np.stack(
+        [y * columns + left, y * columns + right, top * columns + x, bottom * columns + x], axis=1
+    )
 
 
 def find_flat_repairs(
@@ -226,8 +259,7 @@ def find_flat_repairs(
         owners.append(at.reshape(-1)[lone].astype(np.int32))
         places.append(lone)
     flats, where = np.concatenate(owners), np.concatenate(places)
-    values = bright.reshape(-1)[where]
-    if dark is not None:
-        values = values + dark.reshape(-1)[where]
     order = np.lexsort((where, flats))
-    return FlatRepairs(flats[order], where[order], values[order].astype(np.float32))
+    flats, where = flats[order], where[order]
+    usual = (bright if dark is None else bright + dark).reshape(-1)
+    return FlatRepairs(flats, where, usual[where], usual[_neighbours(where, bright.shape)])

@@ -49,3 +49,29 @@ def finish(sums: Real, weights: Floats, mean: Real) -> Real:
         part -= np.float32(weights[number].sum())
         part[~lit] = 0
     return sums
+
+
+def pack(parts: Real) -> tuple[NDArray[np.int16], Floats]:
+    """Return images as 16-bit integers, which halves what a frame's correction has to read.
+
+    Parameters
+    ----------
+    parts : (n, rows, columns) float32
+        Changed in place: values beyond 8 times what nearly all are within (dead pixels) are cut.
+
+    Returns
+    -------
+    packed : (n, rows, columns) int16
+    units : (n,) float64
+        What to multiply each image by.
+    """
+    packed = np.empty(parts.shape, np.int16)
+    units = np.empty(len(parts))
+    for number, part in enumerate(parts):
+        usual = float(np.quantile(np.abs(part.reshape(-1)[::7]), 0.99))
+        most = min(8 * usual, float(np.abs(part).max())) or float(np.abs(part).max()) or 1.0
+        np.clip(part, -most, most, out=part)
+        units[number] = most / np.iinfo(np.int16).max
+        part /= np.float32(units[number])
+        packed[number] = np.rint(part)
+    return packed, units

@@ -61,7 +61,9 @@ class FrameCorrector:
     def __init__(
         self, layout: ScanLayout, fields: FlatFields, distance: int, keep_bytes: int = KEEP_BYTES
     ) -> None:
+        from tomoline.kernels.flat_fields import FlatRepairs
         from tomoline.kernels.flat_match import DescriptorForm, FlatBasis
+        from tomoline.kernels.pca_flats import pack
 
         self.settings = settings = fields.settings
         images = fields.images
@@ -74,7 +76,8 @@ class FrameCorrector:
         self._basis: FlatBasis | None = None
         self._cache: FlatCache | None = None
         self._means = images.get("means", np.empty((0, 1, 1), np.float32))
-        self._components = images.get("components", np.empty((0, *self._shape), np.float32))
+        self._components = images.get("components", np.empty((0, *self._shape), np.int16))
+        self._units = images.get("component_units", np.empty(0))
         if settings.method in ("best", "fitted", "pca"):
             form = DescriptorForm(
                 settings.binning, settings.half_width, images["form_dark"], images["form_weight"]
@@ -86,14 +89,19 @@ class FrameCorrector:
                 images["coefficients"], images["squares"], images["with_pattern"], used,
             )  # fmt: skip
         if settings.method in ("best", "fitted") and location is not None:
-            repairs = (images["repair_flats"], images["repair_places"], images["repair_values"])
+            repairs = FlatRepairs(
+                images["repair_flats"],
+                images["repair_places"],
+                images["repair_values"],
+                images["repair_around"],
+            )
             needed = settings.average * (2 if settings.method == "fitted" else 1)
             self._cache = FlatCache(open_frames(location), repairs, keep_bytes, needed)
         if settings.method == "none":
             self._means = np.full((1, *self._shape), settings.level_counts, np.float32)
         if settings.method == "interpolated" and len(self._means) > 1:
             safe = np.maximum(self._means[:-1], np.float32(1e-6) * settings.level_counts)
-            self._components = self._means[1:] / safe - 1
+            self._components, self._units = pack(self._means[1:] / safe - 1)
 
     @classmethod
     def open(
@@ -130,7 +138,7 @@ class FrameCorrector:
         choices = []
         for product, score in zip(products, scores, strict=True):
             if settings.method == "pca":
-                weights = product[1 : 1 + len(self._components)].astype(np.float32)
+                weights = product[1 : 1 + len(self._units)].astype(np.float32)
                 choices.append(FlatChoice((), score, weights))
             elif settings.method == "fitted":
                 flats = best_flats(score, 2 * settings.average)
@@ -198,11 +206,13 @@ class FrameCorrector:
             )
         )  # fmt: skip
 
-    def _mean_at(self, time: float | None, choice: FlatChoice) -> tuple[Real, Real, Real]:
+    def _mean_at(
+        self, time: float | None, choice: FlatChoice
+    ) -> tuple[Real, NDArray[np.int16], Real]:
         """Return the flat as a mean, and parts with their weights (relative to the mean)."""
-        none = np.empty((0, *self._shape), np.float32)
+        none = np.empty((0, *self._shape), np.int16)
         if self.settings.method == "pca":
-            return self._means[0], self._components, choice.weights
+            return self._means[0], self._components, (choice.weights * self._units).astype("f4")
         if self.settings.method != "interpolated" or len(self._means) < 2:
             mean = self._means[0] if len(self._means) else np.empty((0, 0), np.float32)
             return mean, none, np.empty(0, np.float32)
@@ -214,7 +224,7 @@ class FrameCorrector:
         return (
             self._means[first],
             self._components[first : first + 1],
-            np.array([part], np.float32),
+            np.array([part * self._units[first]], np.float32),
         )
 
     def _scale(
@@ -223,7 +233,7 @@ class FrameCorrector:
         flats: tuple[Stored, ...],
         flat_weights: Real,
         mean: Real,
-        parts: Real,
+        parts: NDArray[np.int16],
         weights: Real,
     ) -> float:
         """Return what brings the air columns to 1; 1 where levels are left as recorded."""

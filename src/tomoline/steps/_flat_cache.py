@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.files.frames import Frames
-from tomoline.steps._flat_fields import Real
+
+if TYPE_CHECKING:
+    from tomoline.kernels.flat_fields import FlatRepairs
 
 Stored = NDArray[Any]
 
@@ -21,7 +23,7 @@ class FlatCache:
     Parameters
     ----------
     frames : Frames
-    repairs : (flats, places, values)
+    repairs : FlatRepairs
         Pixels of single flats that are to be replaced.
     keep_bytes : int
         Memory for flats; at least `least` are kept all the same.
@@ -32,12 +34,12 @@ class FlatCache:
     def __init__(
         self,
         frames: Frames,
-        repairs: tuple[NDArray[np.int32], NDArray[np.int64], Real],
+        repairs: FlatRepairs,
         keep_bytes: int,
         least: int,
     ) -> None:
         self._frames = frames
-        self._flats, self._places, self._values = repairs
+        self._repairs = repairs
         count, rows, columns = frames.shape
         self._bytes_each = rows * columns * frames.dtype.itemsize
         self._room = min(max(keep_bytes // max(self._bytes_each, 1), least), count)
@@ -58,16 +60,10 @@ class FlatCache:
                 return kept
         # Two threads may read the same one at a time, which does no harm.
         image = np.ascontiguousarray(self._frames.read(index))
-        mine = self._flats == index
         if image.dtype.kind == "f" and not np.isfinite(image).all():
             image = np.nan_to_num(image, nan=0.0, posinf=0.0, neginf=0.0)
-        if mine.any():
-            image = image if image.flags.writeable and image.flags.owndata else image.copy()
-            values = self._values[mine]
-            if image.dtype.kind in "ui":
-                values = np.rint(values)
-            image.reshape(-1)[self._places[mine]] = values.astype(image.dtype)
-        flat = image.reshape(-1)
+        image = self._repairs.apply(image, index)
+        flat = image.reshape(-1).view()
         # All alike for the compiled loops, which are made for one type of array.
         flat.flags.writeable = False
         with self._lock:

@@ -17,6 +17,7 @@ from tomoline.steps._flats_params import FlatsParams
 from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
+    from tomoline.kernels.flat_fields import FlatRepairs
     from tomoline.kernels.flat_match import FlatBasis
 
 Real = NDArray[np.float32]
@@ -125,9 +126,10 @@ def component_flats(
     levels: NDArray[np.float64],
     mean: Real,
     dark: Real | None,
-) -> Real:
-    """Return principal components of the flats, (components, rows, columns) float32."""
-    from tomoline.kernels.pca_flats import combinations, finish
+    repairs: FlatRepairs,
+) -> tuple[NDArray[np.int16], NDArray[np.float64]]:
+    """Return principal components of the flats, (components, rows, columns), and their units."""
+    from tomoline.kernels.pca_flats import combinations, finish, pack
 
     weights = combinations(basis, distance.params.components)
     kept = np.flatnonzero(found.used)
@@ -136,7 +138,7 @@ def component_flats(
     def combine(piece: NDArray[np.int64]) -> Real:
         sums = np.zeros((len(weights), *mean.shape), np.float32)
         for flat in piece:
-            image = frames.read(int(flat)).astype(np.float32)
+            image = repairs.apply(frames.read(int(flat)).astype(np.float32), int(flat))
             if dark is not None:
                 image -= dark
             for number, factor in enumerate(weights[:, flat] / levels[flat]):
@@ -151,4 +153,4 @@ def component_flats(
         label=f"principal flats of {distance.name}",
     ):
         total += sums
-    return finish(total, weights, mean)
+    return pack(finish(total, weights, mean))

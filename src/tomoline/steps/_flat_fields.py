@@ -19,8 +19,8 @@ Method = Literal["best", "fitted", "mean", "median", "interpolated", "pca", "non
 
 _IMAGE_NAMES = (
     "dark", "levels", "pattern", "parts", "part_scales", "coefficients", "squares", "with_pattern",
-    "form_dark", "form_weight", "means", "components", "bad_places", "bad_sources", "repair_flats",
-    "repair_places", "repair_values",
+    "form_dark", "form_weight", "means", "components", "component_units", "bad_places",
+    "bad_sources", "repair_flats", "repair_places", "repair_values", "repair_around",
 )  # fmt: skip
 
 
@@ -86,8 +86,8 @@ class FlatFields:
     images : dict of str to array
         ``dark`` (rows, columns) float32, missing where there are none; ``levels`` (flats,) of each
         flat relative to the mean; ``means`` (groups, rows, columns) float32 and ``components`` (k,
-        rows, columns) float32 where the method needs them; the arrays of a `FlatBasis`; bad
-        pixels; repairs of single flats.
+        rows, columns) int16 in ``component_units`` where the method needs them; the arrays of a
+        `FlatBasis`; bad pixels; repairs of single flats.
     """
 
     settings: FlatSettings

@@ -28,7 +28,7 @@ BLANK = "it is blank."
 
 _STATISTICS_BYTES = 3 * 4 + 2 * 4  # a pixel of the statistics
 _LEVEL_OUTLIER = 0.5  # part of the typical level by which a flat may differ from it
-_LONE_CORRELATION = 0.2  # by how much a flat's best match may be worse than the others'
+_COARSE_OUTLIER = 0.12  # part by which a cell may always differ from what it usually is
 
 
 def chunk_bytes(height: int, width: int, item_bytes: int = 4) -> int:
@@ -45,6 +45,8 @@ class Survey:
     statistics : list of FrameStatistics
         For each group of frames.
     descriptors : (frames, blocks) float32
+    coarse : (frames, rows, columns) float32
+        Means of cells, dark off.
     levels : (frames,) float64
         Typical counts of each, dark off; 0 for those that are not used.
     used : (frames,) bool
@@ -54,6 +56,7 @@ class Survey:
 
     statistics: list[FrameStatistics]
     descriptors: Real
+    coarse: Real
     levels: NDArray[np.float64]
     used: NDArray[np.bool_]
     reasons: dict[int, str] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class _Piece:
     group: int
     statistics: FrameStatistics
     descriptors: dict[int, Real] = field(default_factory=dict)
+    coarse: dict[int, Real] = field(default_factory=dict)
     levels: dict[int, float] = field(default_factory=dict)
     reasons: dict[int, str] = field(default_factory=dict)
 
@@ -108,6 +112,7 @@ def survey(
     from tomoline.kernels.flat_fields import FrameStatistics
 
     count, rows, columns = frames.shape
+    cells = _coarse(form.dark).shape if form else (1, 1)
     work = [
         (number, tuple(group[first : first + CHUNK_FRAMES]))
         for number, group in enumerate(groups)
@@ -116,6 +121,7 @@ def survey(
     found = Survey(
         [FrameStatistics.empty((rows, columns)) for _ in groups],
         np.zeros((count if form else 0, form.size if form else 0), np.float32),
+        np.zeros((count if form else 0, *cells), np.float32),
         np.zeros(count),
         np.zeros(count, bool),
         dict(skip),
@@ -130,6 +136,7 @@ def survey(
         found.statistics[piece.group].include(piece.statistics)
         for index, descriptor in piece.descriptors.items():
             found.descriptors[index] = descriptor
+            found.coarse[index] = piece.coarse[index]
         for index, level in piece.levels.items():
             found.levels[index] = level
             found.used[index] = True
@@ -179,6 +186,7 @@ def _read_piece(
                 continue
             result.levels[index] = level
             result.descriptors[index] = contrast(binned, form)
+            result.coarse[index] = _coarse(binned - form.dark)
         taken.append(index)
     result.statistics.add(stack[: len(taken)], taken)
     return result
@@ -187,8 +195,9 @@ def _read_piece(
 def misfits(found: Survey, saturation: float | None) -> dict[int, str]:
     """Return flats that are not of the beam alone, with the reason.
 
-    A flat must have about the level of the others, and there must be another one that looks like
-    it about as well as the others have one: a specimen left in the beam has none.
+    A flat must have about the level of the others, and no part of it may be much darker or brighter
+    than in them, as a specimen left in the beam is. Stripes that moved further than in any other
+    flat do not count: they are needed where they move as far again.
     """
     reasons: dict[int, str] = {}
     kept = np.flatnonzero(found.used)
@@ -204,30 +213,27 @@ def misfits(found: Survey, saturation: float | None) -> dict[int, str]:
     kept = np.array([index for index in kept if int(index) not in reasons], int)
     if len(kept) < 4:
         return reasons
-    best, usual = _likeness(found.descriptors[kept])
-    for likeness, most in ((best, len(kept)), (usual, len(kept) // 10)):
-        middle = float(np.median(likeness))
-        spread = 1.4826 * float(np.median(np.abs(likeness - middle)))
-        low = np.flatnonzero(likeness < middle - max(8 * spread, _LONE_CORRELATION))
-        if len(low) <= most:
-            for place in low:
-                reasons[int(kept[place])] = (
-                    f"it does not look like the others (correlation {likeness[place]:.2f}, that of "
-                    f"others {middle:.2f})."
-                )
+    views = found.coarse[kept] / found.levels[kept, None, None]
+    # How far the worst cell of each flat is from what it is in most flats.
+    usual = np.median(views, axis=0)
+    worst = np.abs(views / np.where(usual > 0, usual, 1) - 1).max(axis=(1, 2))
+    middle = float(np.median(worst))
+    spread = 1.4826 * float(np.median(np.abs(worst - middle)))
+    for place in np.flatnonzero(worst > max(middle + 8 * spread, _COARSE_OUTLIER)):
+        reasons[int(kept[place])] = (
+            f"a part of it differs from other flats by {100 * worst[place]:.0f} %, as with a "
+            "specimen in the beam."
+        )
     return reasons
 
 
-def _likeness(descriptors: Real) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return for each flat its best and its median correlation with the others."""
-    from tomoline.kernels.flat_match import products_of
-
-    few = np.ascontiguousarray(descriptors[:, :: max(1, descriptors.shape[1] // 65536)])
-    products = products_of(few, few)
-    norms = np.sqrt(np.maximum(np.diag(products), 1e-30))
-    correlation = products / norms / norms[:, None]
-    np.fill_diagonal(correlation, np.nan)
-    return np.nanmax(correlation, axis=1), np.nanmedian(correlation, axis=1)
+def _coarse(binned: Real) -> Real:
+    """Return means of cells of 8 x 8 blocks, the remainder dropped; stripes average out in them."""
+    rows, columns = binned.shape
+    tall, wide = min(8, rows), min(8, columns)
+    cells = binned[: rows // tall * tall, : columns // wide * wide]
+    means: Real = cells.reshape(rows // tall, tall, columns // wide, wide).mean(axis=(1, 3))
+    return means
 
 
 def pixel_noise(frames: Frames, used: NDArray[np.bool_], dark: Real | None) -> float:

@@ -165,6 +165,7 @@ def _with_flats(
         "repair_flats": repairs.flats,
         "repair_places": repairs.places,
         "repair_values": repairs.values,
+        "repair_around": repairs.around,
     }
     if dark is not None:
         images["dark"] = dark
@@ -176,7 +177,9 @@ def _with_flats(
     elif method in ("mean", "pca"):
         images["means"] = bright[None]
     if method == "pca":
-        images["components"] = component_flats(distance, frames, found, basis, levels, bright, dark)
+        images["components"], images["component_units"] = component_flats(
+            distance, frames, found, basis, levels, bright, dark, repairs
+        )
     settings = FlatSettings(
         method=method,
         average=average,
