@@ -51,7 +51,7 @@ class Corrector(Protocol):
     def choose(self, raw: NDArray[Any]) -> Any:
         """Choose flats."""
 
-    def correct(self, raw: NDArray[Any], choice: Any, time: float | None, out: Real) -> None:
+    def correct(self, raw: NDArray[Any], choice: Any, time: float | None, out: Real) -> object:
         """Write the transmission to `out`."""
 
 
@@ -203,7 +203,7 @@ class AnchorMeasurer:
             if fault:
                 faults.append(fault)
                 continue
-            match = self._matcher.match(first, self._matcher.prepare(image), (0, distance))
+            match = self._matcher.measure(first, image, (0, distance))
             result.shifts_px[distance] = match.dy_px, match.dx_px
             result.quality[distance] = match.coefficient
             result.usable[distance] = self._sure(match)
@@ -232,9 +232,7 @@ class AnchorMeasurer:
             if self._corrected(distance, angle, image):
                 continue
             left, right = (
-                self._half.match(
-                    one, self._half.prepare(np.ascontiguousarray(image[:, side])), (0, distance)
-                )
+                self._half.measure(one, np.ascontiguousarray(image[:, side]), (0, distance))
                 for one, side in zip(first, sides, strict=True)
             )
             if self._sure(left) and self._sure(right):

@@ -161,9 +161,9 @@ class OverlapMeasurer:
             weight = np.float32(turn.weight[pair])
             other = self._sinograms.read_angle(later)[:, begin:end]
             second = (1 - weight) * second + weight * other
-        match = self._matcher.match(
+        match = self._matcher.measure(
             self._matcher.prepare(np.ascontiguousarray(first)),
-            self._matcher.prepare(np.ascontiguousarray(second[:, ::-1])),
+            np.ascontiguousarray(second[:, ::-1]),
             (0, 1),
         )
         return np.array([match.dy_px, match.dx_px - self._part]), match.coefficient, match.lead

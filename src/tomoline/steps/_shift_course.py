@@ -112,8 +112,12 @@ class ShiftCourse:
         interval = self._interval(angle)
         if not self._known(interval):
             return False
+        # Angles close to the interval's begin look at those of the interval before.
         return not self._rough(interval) or all(
-            one in self.measured for one in self._within(interval)
+            one in self.measured
+            for part in (interval - 1, interval)
+            if part >= 0 and self._rough(part)
+            for one in self._within(part)
         )
 
     def at(self, angle: int) -> Floats:
@@ -200,10 +204,15 @@ class ShiftCourse:
         return np.zeros(2)
 
     def _close(self, interval: int, angle: int, distance: int) -> Floats | None:
-        """Return the course at an angle from what was measured close to it, in its interval."""
-        last = self.anchors[min(interval + 1, len(self.anchors) - 1)]
-        inside = [self.anchors[interval], *self._within(interval), last]
-        near = [one for one in inside if abs(one - angle) <= _CLOSE and one in self.measured]
+        """Return the course at an angle from what was measured close to it, up to the next anchor.
+
+        Nothing later than that, so that it is known as soon as the anchors allow.
+        """
+        inside = [self.anchors[interval], *self._within(interval)]
+        inside.append(self.anchors[min(interval + 1, len(self.anchors) - 1)])
+        if interval > 0 and self._rough(interval - 1):
+            inside += self._within(interval - 1)
+        near = sorted(one for one in inside if abs(one - angle) <= _CLOSE and one in self.measured)
         if sum(bool(self.measured[one].usable[distance]) for one in near) < 3:
             return None
         return self._fit(near, angle, distance, quadratic_from=99)
