@@ -127,17 +127,21 @@ def measure(folder: Path, size: int, flats: int, repeat: int) -> None:
     raws = [np.array(frames.read(number)) for number in range(8)]
     warm = FrameCorrector.open(layout, folder / "flat_fields", 0)
     cold = FrameCorrector.open(layout, folder / "flat_fields", 0, keep_bytes=0)
+    FLATS.run(FlatsParams(method="fitted"), context)
     fitted = FrameCorrector.open(layout, folder / "flat_fields", 0)
+    FLATS.run(FlatsParams(method="pca"), context)
+    principal = FrameCorrector.open(layout, folder / "flat_fields", 0)
     padded = np.empty((size + 400, size + 400), np.float32)
     out = padded[200 : 200 + size, 200 : 200 + size]
     choices = warm.choose_many(raws)
     turn = [0]
 
-    def cycle(corrector: FrameCorrector, shift: int = 1) -> Callable[[], object]:
+    def cycle(corrector: FrameCorrector) -> Callable[[], object]:
+        chosen = corrector.choose_many(raws)
+
         def work() -> None:
-            turn[0] += shift
-            raw = raws[turn[0] % 8]
-            corrector.correct(raw, choices[turn[0] % 8], None, out)
+            turn[0] += 1
+            corrector.correct(raws[turn[0] % 8], chosen[turn[0] % 8], None, out)
 
         return work
 
@@ -181,6 +185,8 @@ def measure(folder: Path, size: int, flats: int, repeat: int) -> None:
          2 * pixels + 4 * parts * blocks / 8, 2 * parts * blocks),
         ("correct, flats kept", cycle(warm), moved, 13 * pixels),
         ("correct, flats read", unlike, moved + 3 * 4 * pixels, 13 * pixels),
+        ("the same, 6 fitted, kept", cycle(fitted), moved + 3 * 2 * pixels, 19 * pixels),
+        ("the same, 8 principal", cycle(principal), pixels * (2 + 4 + 8 * 2 + 4 + 4), 24 * pixels),
     ]  # fmt: skip
     print(f"{'work':26} {'ms':>8} {'GB/s':>7} {'GFLOP/s':>8} {'of roofline':>12}")
     took = {}
