@@ -229,6 +229,14 @@ def test_a_cone_beam_is_as_a_parallel_one_of_effective_distances_and_pixels() ->
     assert worst(parallel, truth) > 0.1
 
 
+def test_matter_that_goes_on_beyond_a_cone_beams_frame_has_no_border() -> None:
+    """A slab that fills all frames is level, also where an image was made smaller."""
+    at = (0.073, 0.092)
+    frames = [np.full((ANGLES, HEIGHT, WIDTH), 0.9 * COUNTS, np.float32) for _ in at]
+    found = retriever(frames, layout=layout_of(at, source_distance_m=0.3)).retrieve(1).projection
+    np.testing.assert_allclose(found, -np.log(0.9) / (2 * RATIO), rtol=1e-4)
+
+
 UNKNOWN = ScanHints()
 
 

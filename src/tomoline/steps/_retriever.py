@@ -291,11 +291,20 @@ def _transform(plan: RetrievalPlan, shape: tuple[int, int]) -> PhaseTransform | 
 
 
 def _demagnified(image: Real, magnification: float) -> Real:
-    """Bring an image of a cone beam to the magnification of the first distance."""
+    """Bring an image of a cone beam to the magnification of the first distance.
+
+    Where it becomes smaller than the frame, its edges go on outside.
+    """
     from tomoline.kernels.resample import transform_image
 
     shrink = np.array([[1 / magnification, 0.0, 0.0], [0.0, 1 / magnification, 0.0]])
-    return transform_image(image, shrink, fill=1.0)
+    result = transform_image(image, shrink, fill=1.0)
+    height, width = image.shape
+    top, left = (int(np.ceil((n - 1) / 2 * max(1 - 1 / magnification, 0))) for n in image.shape)
+    result[:top], result[height - top :] = result[top], result[height - 1 - top]
+    result[:, :left] = result[:, left, None]
+    result[:, width - left :] = result[:, width - 1 - left, None]
+    return result
 
 
 __all__ = ["BadFrameError", "Notice", "Retrieved", "Retriever"]
