@@ -38,6 +38,7 @@ _NOTCH = 0.03
 _KNEE, _SLOPE = 0.02, 2.0
 _TAPER = 0.15
 _LARGEST = 1100
+_FREE = 0.08
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,12 @@ class DistanceMatcher:
     def bytes_per_image(self) -> int:
         """Bound on what `prepare` and `match` hold for one image."""
         return 4 * 4 * self._size[0] * self._size[1]
+
+    @property
+    def chance_coefficient(self) -> float:
+        """Standard deviation of the coefficient of images that have nothing in common."""
+        # What taper and band leave of the image's degrees of freedom.
+        return 1.0 / math.sqrt(_FREE * self._shape[0] * self._shape[1])
 
     def prepare(self, image: Real, window_px: tuple[float, float] = (0.0, 0.0)) -> Spectrum:
         """Return the spectrum of an image, binned, without stripes, and tapered.

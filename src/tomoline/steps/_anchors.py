@@ -40,6 +40,7 @@ Floats = NDArray[np.float64]
 _BETA_OVER_DELTA = 0.1
 # Below this the images hardly agree, and the peak may be one of noise.
 _LEAST_COEFFICIENT, _LEAST_LEAD = 0.03, 1.25
+_LEAST_SIGMAS = 3.0
 
 
 class Corrector(Protocol):
@@ -241,8 +242,9 @@ class AnchorMeasurer:
         return errors
 
     def _sure(self, match: Match) -> bool:
+        chance = _LEAST_SIGMAS * self._matcher.chance_coefficient
         return (
-            match.coefficient >= _LEAST_COEFFICIENT
+            match.coefficient >= max(_LEAST_COEFFICIENT, chance)
             and match.lead >= _LEAST_LEAD
             and match.beyond_px is None
             and max(abs(match.dy_px), abs(match.dx_px)) < self._search_px - 0.5

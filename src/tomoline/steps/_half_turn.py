@@ -142,6 +142,11 @@ class OverlapMeasurer:
             )
 
     @property
+    def chance_coefficient(self) -> float:
+        """Standard deviation of the coefficient where both show nothing in common."""
+        return self._matcher.chance_coefficient if self._matcher else 1.0
+
+    @property
     def bytes_per_pair(self) -> int:
         """Bound on the memory of one call of `measure`."""
         rows, _, width = self._sinograms.shape

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 
 # Below these a pair's shift is not believed.
 _LEAST_COEFFICIENT, _LEAST_LEAD = 0.1, 1.25
+_LEAST_SIGMAS = 3.5
 # Overlaps of fewer columns leave the joint to the axis alone, and show.
 _SMALL_PX = 16
 # Variance of a fit at the middle of seven points, relative to that of a point.
@@ -157,11 +158,12 @@ def _measure(
         [True] * pairs, 2, RegisterParams(every_angles=params.every_angles, refine_above_px=1e9)
     )
     wanted = course.wanted()
+    least = max(_LEAST_COEFFICIENT, _LEAST_SIGMAS * measurer.chance_coefficient)
     found = context.engine.map(
         measurer.measure, wanted, bytes_per_chunk=measurer.bytes_per_pair, label="joining halves"
     )
     for pair, (shift, coefficient, lead) in zip(wanted, found, strict=True):
-        sure = coefficient >= _LEAST_COEFFICIENT and lead >= _LEAST_LEAD
+        sure = coefficient >= least and lead >= _LEAST_LEAD
         course.add(
             pair,
             Measurement(
