@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tomoline.errors import files
+from tomoline.errors import TomolineError, files
 from tomoline.files._raw_pixels import RawReader
 from tomoline.files._tiff_strips import Directory, Page, directory_of
 from tomoline.files.atomic import translate_os_error
 from tomoline.files.frames import FrameLocation
 
 Pixels = NDArray[Any]
+# Pixels for each byte of a file; nothing but a constant image is compressed further.
+_MOST_COMPRESSION = 100_000
 
 
 class TiffFrames:
@@ -67,8 +69,9 @@ class TiffFrames:
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 found = self._page(descriptor, path, page)
+                # Before the library is asked: it would try to make an image of any size.
+                self._check_size(path, found.height, found.width)
                 if found.plain and found.dtype == self._dtype and found.offset is not None:
-                    self._check_size(path, found.height, found.width)
                     return self._reader.read(descriptor, found.offset, path, out)
             finally:
                 os.close(descriptor)
@@ -138,8 +141,15 @@ def describe_page(path: Path, page: Page, index: int = 0) -> tuple[int, int, np.
     import tifffile
 
     try:
+        most_bytes = _MOST_COMPRESSION * path.stat().st_size
+        if not 0 < page.height * page.width <= most_bytes:
+            raise files.TRUNCATED.error(
+                path, f"It says it is {page.width} x {page.height} pixels, more than it can hold."
+            )
         with tifffile.TiffFile(path) as tiff:
             shape, dtype = tiff.pages[index].shape, tiff.pages[index].dtype
+    except TomolineError:
+        raise
     except OSError as error:
         raise translate_os_error(error, path, reading=True) from error
     except Exception as error:  # tifffile raises many kinds for files that are not whole

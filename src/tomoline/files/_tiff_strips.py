@@ -28,6 +28,7 @@ _USED = {
 _FIELD_TYPES = {1: "B", 2: "s", 3: "H", 4: "I", 16: "Q"}
 _MOST_TAGS = 1000
 _MOST_COUNT = 1 << 22
+_MOST_PLANES = 1_000_000
 _KINDS = {1: "u", 2: "i", 3: "f"}
 
 
@@ -105,7 +106,7 @@ def directory_of(descriptor: int, path: Path) -> Directory:
     """Return the pages of an open TIFF file; otherwise as `read_directory`."""
     try:
         return _Reader(descriptor, path).directory()
-    except struct.error as error:
+    except (struct.error, OverflowError) as error:
         raise _damaged(path, "a directory ends early") from error
 
 
@@ -147,7 +148,10 @@ class _Reader:
             description = description or self._description(tags)
         if len(pages) == 1 and pages[0].plain and description.startswith(b"ImageJ="):
             planes = re.search(rb"\bimages=(\d+)", description)
-            pages = _planes(pages[0], int(planes[1]) if planes else 1)
+            count = int(planes[1]) if planes else 1
+            if count > _MOST_PLANES:
+                raise _damaged(self._path, f"{count} planes")
+            pages = _planes(pages[0], count)
         return Directory(tuple(pages), tuple(self._evidence))
 
     def _tags(self, offset: int) -> tuple[dict[int, tuple[int, int, bytes]], int]:
@@ -182,7 +186,7 @@ class _Reader:
             return default
         kind, count, field = tags[tag]
         letter = _FIELD_TYPES.get(kind)
-        if letter is None or letter == "s" or count > _MOST_COUNT:
+        if letter is None or letter == "s" or not 0 < count <= _MOST_COUNT:
             return default
         size = struct.calcsize(letter) * count
         held = field[:size] if size <= len(field) else self._pread(field, size)

@@ -256,6 +256,27 @@ def test_a_stack_that_lost_its_directories(tmp_path: Path) -> None:
     assert caught.value.code == "FILE-03"
 
 
+@pytest.mark.parametrize("how", [{}, {"bigtiff": True}, {"rowsperstrip": 3}, {"imagej": True}])
+def test_damage_anywhere_is_read_or_refused(tmp_path: Path, how: dict[str, Any]) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, images(3)[:, :4, :5], photometric="minisblack", **how)
+    whole = path.read_bytes()
+    random = np.random.default_rng(3)
+    refusals = 0
+    for _ in range(400):
+        raw = bytearray(whole)
+        for place in random.integers(0, len(raw), random.integers(1, 4)):
+            raw[place] = random.choice([0, 1, 0x7F, 0x80, 0xFF, random.integers(0, 256)])
+        path.write_bytes(raw[: random.integers(1, 2 * len(raw))])
+        try:
+            frames = open_frames(locate(tmp_path, ["a.tif"]).location)
+            for index in range(min(frames.shape[0], 5)):
+                frames.read(index)
+        except TomolineError as error:
+            refusals += bool(error.found)
+    assert refusals > 50
+
+
 def test_a_chain_of_pages_that_leads_in_a_circle(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "s.tif", images(1)[0], metadata=None)
     raw = bytearray((tmp_path / "s.tif").read_bytes())
