@@ -30,6 +30,8 @@ _MISS_STEPS = 3.6
 _HIT_STEPS = 0.6
 # Pairs from a full turn, and groups that they are summed in.
 _PAIRS = 64
+# Float32 sums are not exact beyond; a lower limit would make plateaus.
+_MOST = 1 - 1e-6
 _GROUPS = 8
 
 
@@ -213,7 +215,7 @@ def find_peak(
     width = (len(values) + 1) // 2
     low, high = _common(width)
     number = np.maximum((high - low + 1) * independent - 3.0, 0.0)
-    merit = np.arctanh(np.clip(values, -0.9999, 0.9999)) * np.sqrt(number)
+    merit = np.arctanh(np.clip(values, -_MOST, _MOST)) * np.sqrt(number)
     first = max(1, int(np.ceil(2 * range_px[0])))
     last = min(len(values) - 2, int(np.floor(2 * range_px[1])))
     if last < first:

@@ -21,7 +21,7 @@ class RotationAxis:
     axis_px : float
         Column of the axis at the middle row; pixel centres are whole numbers, the first is 0.
     slope_px_per_row : float
-        Change of that column from a row to the next higher one.
+        Change of that column from a row to the next higher one; positive leans to the right.
     middle_row : float
         Row that `axis_px` is meant at: (rows - 1) / 2.
     full_turn : bool

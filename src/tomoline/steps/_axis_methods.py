@@ -183,7 +183,7 @@ def _fit_blocks(
     line = axis_fit.robust_line(np.array(used), np.array(axes), weight, sloping=len(axes) >= 4)
     model = 1 / math.sqrt(float(weight.sum()))
     # Errors from the scatter of two or three say little.
-    return line, line.at_middle_error if len(axes) >= 4 else 1.5 * model
+    return line, max(line.at_middle_error, model / 2) if len(axes) >= 4 else 1.5 * model
 
 
 def _without_miss(misses: Floats, axes_px: Floats, weights: Floats) -> tuple[float, float]:

@@ -14,6 +14,8 @@ from tomoline.files.sinograms import Sinograms
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
+_NEARLY_RAD = math.radians(3.0)
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -60,8 +62,8 @@ class Turn:
 
     @property
     def half(self) -> bool:
-        """Whether it is half a turn at least."""
-        return self.covered_rad > math.pi - 1.5 * self.step_rad
+        """Whether it is half a turn at least, or so nearly that its ends still meet."""
+        return self.covered_rad > math.pi - max(1.5 * self.step_rad, _NEARLY_RAD)
 
     @cached_property
     def first_half(self) -> int:

@@ -91,7 +91,10 @@ def decide(estimates: Sequence[Estimate | None], width: int) -> Verdict | None:
     axis = sum(weight * one.axis_px for weight, one in zip(weights, counted, strict=True))
     differing = tuple(one for one in usable if one not in group)
     doubt = math.prod(1 - one.reliability for one in group)
-    confidence = (1 - doubt) * (0.6 if len(group) == 1 else 1.0)
+    confidence = 1 - doubt
+    if len(group) == 1:
+        # The halves of a full turn are many pairs already.
+        confidence *= 0.9 if group[0].method == "halves" else 0.6
     for one in differing:
         confidence *= 1 - 0.5 * one.reliability
     if any(one is not None and one.reliability < _BLIND for one in estimates):

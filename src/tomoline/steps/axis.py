@@ -236,8 +236,8 @@ def _warn_of_doubts(
 
 
 def _tilt_deg(slope: float) -> float:
-    """Angle of the axis from the vertical, counter-clockwise, degrees."""
-    return -math.degrees(math.atan(slope)) if slope else 0.0
+    """Angle of the axis from the vertical; positive leans to the right in higher rows."""
+    return math.degrees(math.atan(slope))
 
 
 def _side(
