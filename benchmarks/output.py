@@ -33,11 +33,12 @@ from tomoline.files.volume_hdf5 import Hdf5VolumeWriter
 from tomoline.files.volume_mrc import MrcVolumeWriter
 from tomoline.files.volume_tiff import TiffVolumeWriter
 from tomoline.kernels.blocks import Quantisation
+from tomoline.kernels.gridding import TOGETHER
 from tomoline.kernels.pyramid import level_factors, level_shapes
 from tomoline.steps._volume_writing import Units, VolumeBuilder
 
 TARGET = 1.5e9
-GROUP = 8
+GROUP = TOGETHER
 
 Real = NDArray[np.float32]
 

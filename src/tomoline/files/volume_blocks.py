@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tomoline.errors import files
 from tomoline.files.atomic import destination_of, translate_os_error
+from tomoline.units import format_bytes
 
 Shape = tuple[int, int, int]
 Stored = NDArray[np.float32] | NDArray[np.uint16]
@@ -189,7 +190,7 @@ def check_room(folder: Path, needed_bytes: int) -> None:
     if free < needed_bytes:
         raise files.DISK_FULL.error(
             where=_known(folder),
-            found=f"The volume needs {needed_bytes / 1e9:.2f} GB and {free / 1e9:.2f} are free.",
+            found=f"The volume needs {format_bytes(needed_bytes)}, {format_bytes(free)} are free.",
             remedy="Free some space, choose another folder with --deliver, or set "
             "output.type=uint16, which halves it; then run the same command again: finished "
             "steps are kept.",
