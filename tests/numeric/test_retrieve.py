@@ -245,6 +245,7 @@ UNKNOWN = ScanHints()
     [
         (layout_of(), "ict", []),
         (layout_of(hints=UNKNOWN), "ict", []),
+        (layout_of(hints=ScanHints(beta_over_delta=0.0)), "ctf_pure_phase", []),
         (layout_of(DISTANCES[:1]), "paganin", []),
         (layout_of(DISTANCES[:1], hints=UNKNOWN), "none", []),
         (layout_of(DISTANCES[:1], hints=ScanHints(beta_over_delta=0.0)), "ctf_pure_phase", []),

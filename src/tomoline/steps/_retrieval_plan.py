@@ -193,10 +193,12 @@ def _choose(
 ) -> str:
     """Choose a method; a phase is only retrieved where nothing essential has to be guessed."""
     if not unknown:
+        if ratio == 0:
+            return "ctf_pure_phase"
         if count > 1:
             return "ict"
         if ratio is not None:
-            return "paganin" if ratio > 0 else "ctf_pure_phase"
+            return "paganin"
     elif count > 1 or ratio is not None:
         # Somebody expects a phase.
         notices.append(
