@@ -98,3 +98,21 @@ def spread_sample(
 
     arguments = (tile, at, stride, samples, sample_at, row_fraction, column_fraction)
     return types.void(*arguments), codegen
+
+
+@intrinsic
+def fetch(typingctx: Any, samples: Any, at: Any) -> Any:
+    """Ask for the line of the cache that ``samples[at]`` is in, which is needed soon."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array = cgutils.create_struct_proxy(signature.args[0])(context, builder, args[0])  # type: ignore[no-untyped-call]
+        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), ir.IntType(8).as_pointer())
+        whole = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.IntType(8).as_pointer(), whole, whole, whole])
+        function = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, kind, "llvm.prefetch.p0"
+        )
+        builder.call(function, [pointer, whole(0), whole(3), whole(1)])
+        return context.get_dummy_value()
+
+    return types.void(samples, at), codegen

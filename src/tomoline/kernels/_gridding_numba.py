@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from tomoline.kernels._gridding_lanes import LANES, PAIRS, spread_sample
+from tomoline.kernels._gridding_lanes import LANES, PAIRS, fetch, spread_sample
 from tomoline.kernels._gridding_window import WIDTH
 
 # A tile of the grid stays in the first level of cache, a strip of tiles in the second.
@@ -18,6 +18,9 @@ TILE_COLUMNS = 32
 HALO = WIDTH - 1
 MARGIN = WIDTH // 2
 """Rows and columns that the grid is wider, on the low side, than its period."""
+
+AHEAD = 4
+"""Runs of samples that are asked for before they are needed."""
 
 BLOCK = 128
 """Columns of the image that are transformed together: a compromise between long runs in memory and
@@ -90,6 +93,11 @@ def grid_strip(  # type: ignore[no-untyped-def]
             line = runs[run, 0]
             step_row, step_column = step_rows[line], step_columns[line]
             base = np.int64(line) * samples
+            # A later run is elsewhere in memory, where no processor would guess it.
+            later = min(run + AHEAD, runs.shape[0] - 1)
+            place = (np.int64(runs[later, 0]) * samples + runs[later, 1]) * LANES
+            for n in range(0, (runs[later, 2] - runs[later, 1]) * LANES + 15, 16):
+                fetch(values, place + n)  # type: ignore[call-arg]
             for n in range(runs[run, 1], runs[run, 2]):
                 # The margin keeps both above 0, so that cutting off rounds down.
                 row = row_origin + (n - half) * step_row

@@ -50,7 +50,7 @@ _LINES = 8
 
 
 @dataclass
-class _Room:
+class Room:
     """Arrays that one call works in; kept, for fresh memory costs as much as the work."""
 
     whole: Real
@@ -141,7 +141,7 @@ class GriddingPlan:
         self._shifts = between * (np.cos(turned) + np.sin(turned))
         self._make_grid(turned)
         self._make_mask(mask_radius_px)
-        self._rooms: list[_Room] = []
+        self._rooms: list[Room] = []
 
     def _place_window(self, axis: Floats, mask_radius_px: float | None) -> None:
         """Choose the window of a row, its centre near the axis, that is filtered and kept."""
@@ -245,19 +245,20 @@ class GriddingPlan:
         axes = np.broadcast_to(np.asarray(axis_px, np.float64), count)
         if out is None:
             out = np.empty((count, self.size, self.size), np.float32)
-        room = self._rooms.pop() if self._rooms else self._new_room()
+        room = self._rooms.pop() if self._rooms else self.make_room()
         for first in range(0, count, TOGETHER):
             part = slice(first, min(first + TOGETHER, count))
-            self._filter(sinograms[part], axes[part], room)
-            self._grid(room, (part.stop - first + 1) // 2)
-            self._finish(room, out[part])
+            self.filter_rows(sinograms[part], axes[part], room)
+            self.grid_samples(room, (part.stop - first + 1) // 2)
+            self.write_slices(room, out[part])
         self._rooms.append(room)
         return out
 
-    def _new_room(self) -> _Room:
+    def make_room(self) -> Room:
+        """Return arrays for the three parts of the work, which follow; benchmarks time each."""
         double = 2 * self.samples
         blocks = -(-self.size // loops.BLOCK)
-        return _Room(
+        return Room(
             whole=np.zeros((PAIRS, _LINES, double), np.float32),
             turned=np.zeros((PAIRS, _LINES, double), np.float32),
             packed=np.zeros((2, double), np.float32),
@@ -269,7 +270,7 @@ class GriddingPlan:
             columns=np.zeros((self.grid, 2 * loops.BLOCK), np.float32),
         )
 
-    def _filter(self, sinograms: Real, axes: Floats, room: _Room) -> None:
+    def filter_rows(self, sinograms: Real, axes: Floats, room: Room) -> None:
         """Fill `room.values` with the filtered spectra of up to eight slices."""
         count = len(sinograms)
         pairs = (count + 1) // 2
@@ -321,7 +322,7 @@ class GriddingPlan:
             rows_loops.fill_phases(axis + self._offset, phases)
         return centred, common
 
-    def _grid(self, room: _Room, pairs: int) -> None:
+    def grid_samples(self, room: Room, pairs: int) -> None:
         """Spread the samples to the grid, and transform its rows as soon as they are complete."""
         cells, wide = room.cells, self._wide
         by_row = cells.reshape(-1, wide, LANES)
@@ -351,7 +352,7 @@ class GriddingPlan:
             by_row[: loops.HALO] = by_row[loops.TILE_ROWS :]
             by_row[loops.HALO :] = 0.0
 
-    def _finish(self, room: _Room, out: Real) -> None:
+    def write_slices(self, room: Room, out: Real) -> None:
         """Transform the columns and write the slices."""
         nothing = np.empty((0, self.size), np.float32)
         for pair in range((len(out) + 1) // 2):
