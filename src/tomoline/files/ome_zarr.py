@@ -9,6 +9,7 @@ words of the CF conventions (``scale_factor``, ``add_offset``), which xarray app
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -43,7 +44,7 @@ class OmeZarrWriter:
     facts : VolumeFacts
         What the volume is.
     chunk, shard : int
-        Sides in voxels; chunks are no larger than the first level needs.
+        Longest sides in voxels; chunks divide the first level evenly.
 
     Raises
     ------
@@ -65,13 +66,13 @@ class OmeZarrWriter:
         self._facts = facts
         self._factors = factors
         self.shapes = tuple(shapes)
-        self.block = (chunk, chunk, chunk)
+        self.block = _even_chunk(self.shapes[0], chunk)
         self._arrays = [
             ShardedArray(
                 folder / str(level),
                 shape,
                 self.block,
-                _shard_shape(shape, chunk, shard),
+                _shard_shape(shape, self.block, shard),
                 np.dtype(facts.dtype).itemsize,
                 facts.fill == 0,
             )
@@ -212,9 +213,22 @@ def _array_metadata(array: ShardedArray, facts: VolumeFacts) -> dict[str, Any]:
     }
 
 
-def _shard_shape(shape: Shape, chunk: int, most: int) -> Shape:
+def _even_chunk(shape: Shape, most: int) -> Shape:
+    """Return the chunk that divides a volume into as few as can be, all about as long.
+
+    >>> _even_chunk((2, 65, 2040), 64)
+    (2, 33, 64)
+    """
+    z, y, x = (math.ceil(size / math.ceil(size / most)) for size in shape)
+    return z, y, x
+
+
+def _shard_shape(shape: Shape, chunk: Shape, most: int) -> Shape:
     """Return shards of at most so many voxels a side, and no larger than the array needs."""
-    z, y, x = (min(most // chunk, -(-size // chunk)) * chunk for size in shape)
+    z, y, x = (
+        min(max(1, most // side), math.ceil(size / side)) * side
+        for size, side in zip(shape, chunk, strict=True)
+    )
     return z, y, x
 
 

@@ -66,9 +66,9 @@ def _distances(source: Source) -> str:
 
 def _method(source: Source) -> str:
     method = source.value("retrieve", "method")
-    quantity = source.value("retrieve", "quantity")
-    label = "phase retrieval" if quantity == "phase" else "retrieval, absorption"
-    return card(str(method), label) if method else ""
+    if source.value("retrieve", "quantity") == "absorption":
+        return card("absorption", "no phase is retrieved")
+    return card(str(method), "phase retrieval") if method else ""
 
 
 def _axis(source: Source) -> str:
