@@ -245,7 +245,10 @@ class GriddingPlan:
         axes = np.broadcast_to(np.asarray(axis_px, np.float64), count)
         if out is None:
             out = np.empty((count, self.size, self.size), np.float32)
-        room = self._rooms.pop() if self._rooms else self.make_room()
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = self.make_room()
         for first in range(0, count, TOGETHER):
             part = slice(first, min(first + TOGETHER, count))
             self.filter_rows(sinograms[part], axes[part], room)

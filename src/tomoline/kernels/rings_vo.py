@@ -37,7 +37,7 @@ def remove_rings(sinogram: Real, width_px: int = 21, large_px: int = 61, snr: fl
     (angle, column) float32
         A new array.
     """
-    repaired = interpolate_dead(sinogram, snr, large_px)
+    repaired = interpolate_dead(sinogram, snr, width_px)
     return sorting.remove_rings(remove_large(repaired, snr, large_px), width_px)
 
 
@@ -72,7 +72,7 @@ def _widened(mask: Mask) -> Mask:
     return wide
 
 
-def interpolate_dead(sinogram: Real, snr: float, large_px: int) -> Real:
+def interpolate_dead(sinogram: Real, snr: float, width_px: int) -> Real:
     """Replace columns that fluctuate too much or not at all by their neighbours (A6)."""
     angles = len(sinogram)
     if angles <= _SMOOTH_ANGLES or sinogram.shape[1] < 8:
@@ -81,7 +81,7 @@ def interpolate_dead(sinogram: Real, snr: float, large_px: int) -> Real:
     smooth = (sums[_SMOOTH_ANGLES:] - sums[:-_SMOOTH_ANGLES]) / _SMOOTH_ANGLES
     middle = sinogram[_SMOOTH_ANGLES // 2 : _SMOOTH_ANGLES // 2 + len(smooth)]
     restless = np.abs(middle - smooth).mean(axis=0)
-    bad = _widened(outliers(_relative(restless, large_px), snr))
+    bad = _widened(outliers(_relative(restless, width_px), snr))
     bad[:2] = bad[-2:] = False
     result = sinogram.copy()
     if not bad.any():
