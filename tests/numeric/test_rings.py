@@ -20,7 +20,7 @@ METHODS = {
 REMAINS = {"fast": 0.15, "sorting": 0.5, "vo": 0.7, "wavelet": 0.4}
 # Change of a sinogram without stripes, as a part of the stripes that the others are tested with.
 # The specimen's largest disc is about the axis, so its edges are stripes but for being edges.
-HARM = {"fast": 0.05, "sorting": 1.0, "vo": 2.0, "wavelet": 1.1}
+HARM = {"fast": 0.05, "sorting": 1.0, "vo": 3.0, "wavelet": 1.1}
 STRIPES = 0.05
 ANGLES, WIDE = 240, 256
 
