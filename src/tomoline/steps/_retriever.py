@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors
-from tomoline.errors import Notice, TomolineError
+from tomoline.errors import TomolineError
 from tomoline.files.frames import Frames
 from tomoline.files.open_frames import open_frames
 from tomoline.steps._retrieval import Retrieval
@@ -305,6 +305,3 @@ def _demagnified(image: Real, magnification: float) -> Real:
     result[:, :left] = result[:, left, None]
     result[:, width - left :] = result[:, width - 1 - left, None]
     return result
-
-
-__all__ = ["BadFrameError", "Notice", "Retrieved", "Retriever"]
