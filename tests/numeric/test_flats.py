@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import TomolineError
 from tomoline.files.frames import FrameLocation
+from tomoline.files.open_frames import open_frames
 from tomoline.kernels import flat_match
 from tomoline.kernels.flat_fields import FrameStatistics, find_bad_pixels, flattened
 from tomoline.steps._correction import FlatChoice, FrameCorrector, tiff_tags
 from tomoline.steps._flats_params import FlatsParams
 from tomoline.steps.flats import FLATS
+from tomoline.steps.scan import SCAN, ScanParams
 from tomoline.steps.scan_layout import ScanHints, ScanLayout
 
 Real = NDArray[np.float32]
@@ -58,7 +60,7 @@ class Context:
     root = "scan"
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        self.folder = folder
+        self.folder = self.source = folder
         self.engine = ThreadsEngine(threads, 1 << 30)
         self.codes: list[str] = []
         self.messages: list[str] = []
@@ -75,6 +77,9 @@ class Context:
 
     def log(self, message: str) -> None:
         pass
+
+    def recall(self, name: str) -> None:
+        """Nothing was prepared."""
 
 
 class Scan:
@@ -493,6 +498,17 @@ def test_bytes_do_not_depend_on_threads(scan: Scan) -> None:
         assert (scan.folder / "flat_fields").read_bytes() == first
 
 
+def test_the_median_does_not_depend_on_memory(scan: Scan) -> None:
+    scan.write()
+    contents = []
+    for memory in (1 << 30, 3 << 19):
+        context = Context(scan.folder)
+        context.engine = ThreadsEngine(1, memory)
+        FLATS.run(FlatsParams(method="median"), context)
+        contents.append((scan.folder / "flat_fields").read_bytes())
+    assert contents[0] == contents[1]
+
+
 def test_a_small_cache_changes_nothing(scan: Scan) -> None:
     layout = scan.write()
     _, _, corrector = scan.run(layout)
@@ -541,3 +557,32 @@ def test_a_hot_cluster_has_no_sources_inside() -> None:
     rows, columns = np.divmod(bad.sources, 32)
     assert (bright[rows, columns] == 1000).all()
     assert bad.reach == 3
+
+
+def test_real_scans(scan_data: Path, tmp_path: Path) -> None:
+    """Flats as float32 of two rows, and flats among the projections, a few pixels wide."""
+    for source, flats, spread in (
+        ("tooth-aps2bm/tooth.h5", 10, 0.01),
+        ("diad-k11-18014/k11-18014.nxs", 100, 0.02),
+    ):
+        context = Context(tmp_path)
+        context.source = scan_data / source
+        SCAN.run(ScanParams(), context)
+        layout = ScanLayout.read(tmp_path / "scan_layout")
+        for method in ("best", "pca", "mean"):
+            values = FLATS.run(FlatsParams(method=method), context)
+            assert values["flats_used"] == [flats]
+            corrector = FrameCorrector.open(layout, tmp_path / "flat_fields", 0)
+            location = layout.flats[0]
+            assert location is not None
+            raw = open_frames(location).read(3)
+            assert corrector.fault(raw) is None
+            out = np.empty((layout.height_px, layout.width_px), np.float32)
+            corrector.correct(raw, corrector.choose(raw), None, out)
+            assert abs(float(np.median(out)) - 1) < 0.02
+            assert out.std() < spread
+            raw = open_frames(layout.projections[0]).read(5)
+            assert corrector.fault(raw) is None
+            corrector.correct(raw, corrector.choose(raw), None, out)
+            assert np.isfinite(out).all()
+            assert 0.05 < out.mean() < 1.1

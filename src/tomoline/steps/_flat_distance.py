@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Real = NDArray[np.float32]
 
-_MEDIAN_OF_MOST = 51
+_MEDIAN_OF_MOST, _MEDIAN_ROWS = 51, 16
 
 
 @dataclass(frozen=True)
@@ -99,22 +99,29 @@ def median_flat(
 ) -> Real:
     """Return the median of the flats, dark off; of very many, of some at even steps."""
     kept = np.flatnonzero(used)
-    room = distance.context.engine.memory_bytes // (4 * frames.shape[1] * frames.shape[2] * 4)
-    most = max(3, min(_MEDIAN_OF_MOST, int(room)))
-    if len(kept) > most:
-        kept = kept[np.linspace(0, len(kept) - 1, most).round().astype(int)]
-    stack = np.stack([frames.read(int(flat)) for flat in kept])
-    median = np.empty(stack.shape[1:], np.float32)
-    band = 16
+    if len(kept) > _MEDIAN_OF_MOST:
+        kept = kept[np.linspace(0, len(kept) - 1, _MEDIAN_OF_MOST).round().astype(int)]
+    _, rows, columns = frames.shape
+    median = np.empty((rows, columns), np.float32)
+    # As many rows at a time as fit; the flats are read again for each band. numpy's median makes
+    # a copy of its own.
+    row_bytes = 2 * len(kept) * columns * frames.dtype.itemsize
+    tall = max(1, min(rows, int(distance.context.engine.memory_bytes // (2 * row_bytes))))
+    for top in range(0, rows, tall):
+        band = np.stack([frames.read(int(flat))[top : top + tall] for flat in kept])
+        starts = range(0, band.shape[1], _MEDIAN_ROWS)
 
-    def make(row: int) -> None:
-        median[row : row + band] = np.median(stack[:, row : row + band], axis=0)
+        def make(start: int, band: NDArray[Any] = band, top: int = top) -> None:
+            part = band[:, start : start + _MEDIAN_ROWS]
+            median[top + start : top + start + part.shape[1]] = np.median(part, axis=0)
 
-    rows = range(0, len(median), band)
-    for _ in distance.context.engine.map(
-        make, rows, bytes_per_chunk=16 * stack[:, :band].size, label="median of the flats"
-    ):
-        pass
+        for _ in distance.context.engine.map(
+            make,
+            starts,
+            bytes_per_chunk=row_bytes * _MEDIAN_ROWS,
+            label=f"median of the flats of {distance.name}",
+        ):
+            pass
     return median if dark is None else median - dark
 
 
