@@ -1,4 +1,4 @@
-"""The two halves of a full turn: how far they overlap, and joining them.
+"""The two halves of a full turn: how far they overlap.
 
 A point that the first half shows at column u is shown half a turn later at column 2 a - u, with a
 the column of the axis. The second half, mirrored left to right, is therefore the first half
@@ -13,21 +13,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from tomoline.kernels.fourier import forward_rows, good_size, inverse_rows
+from tomoline.kernels.join_halves import Pairs, join
 
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
-# Half width of the windowed sinc that moves images by parts of a pixel.
-_REACH = 4
 # Displacements on each side that the sub-pixel part of the search looks at.
 _REFINE = 4
-# Vertical shifts below this are not worth an interpolation along the columns.
-_NEGLIGIBLE_PX = 0.02
 
 
 @dataclass(frozen=True)
@@ -248,7 +243,7 @@ def glue(
     axis_px : float
         Column of the axis, nearer to one side than to the other.
     mask_px, match_levels
-        As in `join`.
+        As in `tomoline.kernels.join_halves.join`.
 
     Returns
     -------
@@ -276,202 +271,3 @@ def glue(
         match_levels=match_levels,
     )
     return joined[0], axis_px + offset
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Projections that join.
-
-    Attributes
-    ----------
-    first : (pair,) int64
-        Angle that stays as it is.
-    second : (pair, 2) int64
-        The two angles about half a turn later; the same twice where one fits.
-    weight : (pair,) float64
-        Weight of the latter of the two.
-    shifts_px : (pair, 2) float64
-        (dy, dx) that move the mirrored second onto the first.
-    """
-
-    first: Integers
-    second: Integers
-    weight: Floats
-    shifts_px: Floats
-
-
-def halo_rows(dy_px: Floats) -> int:
-    """Return how many rows beside its own a row needs, for these vertical shifts.
-
-    >>> halo_rows(np.array([0.0, 0.01])), halo_rows(np.array([0.0, -1.5]))
-    (0, 6)
-    """
-    largest = float(np.abs(dy_px).max(initial=0.0))
-    return 0 if largest < _NEGLIGIBLE_PX else math.ceil(largest) + _REACH
-
-
-def join(
-    block: Real,
-    first_row: int,
-    axes_px: Floats,
-    pairs: Pairs,
-    width_px: int,
-    offset_px: int,
-    *,
-    mask_px: int = 0,
-    match_levels: bool = True,
-) -> Real:
-    """Join projections half a turn apart to wide sinograms.
-
-    The first of each pair keeps its pixels; the second is mirrored about the axis, moved by its
-    shift with a windowed sinc, and blended in with a cosine over the columns that both show.
-
-    Parameters
-    ----------
-    block : (row, angle, column) float32
-        All angles of the wanted rows and of those beside them that there are.
-    first_row : int
-        Place in `block` of the first wanted row.
-    axes_px : (wanted row,) float64
-        Column of the axis in each wanted row of the block.
-    pairs : Pairs
-        What joins what.
-    width_px, offset_px : int
-        Columns of the result, and where in it the first column of the first projections lies.
-    mask_px : int
-        Columns at both edges of the projections that are not used; those at the outer edges take
-        the value of the last one that is.
-    match_levels : bool
-        Share the mean difference in the overlap between the two, so that no step remains where
-        their backgrounds differ; each takes on half of it at the joint.
-
-    Returns
-    -------
-    (wanted row, pair, width_px) float32
-    """
-    result = np.empty((len(axes_px), len(pairs.first), width_px), np.float32)
-    vertical = bool(np.abs(pairs.shifts_px[:, 0]).max(initial=0.0) >= _NEGLIGIBLE_PX)
-    for row, axis in enumerate(axes_px):
-        _join_row(
-            block,
-            first_row + row,
-            float(axis),
-            pairs.first,
-            pairs.second,
-            pairs.weight,
-            pairs.shifts_px,
-            offset_px,
-            mask_px,
-            match_levels,
-            vertical,
-            result[row],
-        )
-    return result
-
-
-@njit(nogil=True, cache=True)
-def _sinc_weights(fraction: float, weights: Real) -> None:
-    """Fill the weights of a Lanczos-windowed sinc for a point `fraction` beyond a pixel."""
-    reach = len(weights) // 2
-    total = 0.0
-    for tap in range(len(weights)):
-        x = tap - (reach - 1) - fraction
-        if abs(x) < 1e-9:
-            value = 1.0
-        elif abs(x) >= reach:
-            value = 0.0
-        else:
-            value = (
-                math.sin(math.pi * x) * math.sin(math.pi * x / reach) * reach / (math.pi * x) ** 2
-            )
-        weights[tap] = value
-        total += value
-    for tap in range(len(weights)):
-        weights[tap] /= total
-
-
-@njit(nogil=True, cache=True)
-def _join_row(
-    block: Real,
-    row: int,
-    axis: float,
-    firsts: Integers,
-    seconds: Integers,
-    later_weights: Floats,
-    shifts: Floats,
-    offset: int,
-    mask: int,
-    match_levels: bool,
-    vertical: bool,
-    out: Real,
-) -> None:
-    rows, _, columns = block.shape
-    wide = out.shape[1]
-    taps = 2 * _REACH
-    weights = np.empty(taps, np.float32)
-    down = np.empty(taps, np.float32)
-    line = np.empty(columns, np.float32)
-    mirrored = np.empty(wide, np.float32)
-    low, high = mask, columns - 1 - mask
-    for pair in range(len(firsts)):
-        earlier, later = seconds[pair, 0], seconds[pair, 1]
-        late = np.float32(later_weights[pair])
-        dy, dx = shifts[pair, 0], shifts[pair, 1]
-        # The second projection at this row, between its two neighbours in angle, moved down.
-        line[:] = 0.0
-        if vertical:
-            below = math.floor(row - dy)
-            _sinc_weights(row - dy - below, down)
-            for tap in range(taps):
-                y = min(max(below + tap - (_REACH - 1), 0), rows - 1)
-                w = down[tap]
-                for u in range(columns):
-                    line[u] += w * ((1 - late) * block[y, earlier, u] + late * block[y, later, u])
-        else:
-            for u in range(columns):
-                line[u] = (1 - late) * block[row, earlier, u] + late * block[row, later, u]
-        # Column j of the result shows the second at u = 2 axis + dx + offset - j.
-        reflected = 2 * axis + dx + offset
-        whole = math.floor(reflected)
-        _sinc_weights(reflected - whole, weights)
-        for j in range(wide):
-            value = np.float32(0.0)
-            start = whole - j - (_REACH - 1)
-            if start >= low and start + taps - 1 <= high:
-                for tap in range(taps):
-                    value += weights[tap] * line[start + tap]
-            else:
-                for tap in range(taps):
-                    value += weights[tap] * line[min(max(start + tap, low), high)]
-            mirrored[j] = value
-        first = firsts[pair]
-        # What each shows, as columns of the result; the overlap is what both do.
-        first_low, first_high = offset + low, offset + high
-        second_low = math.ceil(reflected - high)
-        second_high = math.floor(reflected - low)
-        begin, end = max(first_low, second_low), min(first_high, second_high)
-        first_is_right = first_low > second_low
-        half_step = np.float32(0.0)
-        if match_levels and end > begin:
-            total, weight_sum = 0.0, 0.0
-            for j in range(begin, end + 1):
-                # Both are best in the middle of the overlap, away from their own edges.
-                w = math.sin(math.pi * (j - begin + 0.5) / (end - begin + 1)) ** 2
-                total += w * (block[row, first, j - offset] - mirrored[j])
-                weight_sum += w
-            half_step = np.float32(0.5 * total / weight_sum)
-        for j in range(wide):
-            if j < begin:
-                part = np.float32(0.0) if first_is_right else np.float32(1.0)
-            elif j > end:
-                part = np.float32(1.0) if first_is_right else np.float32(0.0)
-            else:
-                part = np.float32(
-                    0.5 - 0.5 * math.cos(math.pi * (j - begin + 0.5) / (end - begin + 1))
-                )
-                if not first_is_right:
-                    part = np.float32(1.0) - part
-            u = min(max(j - offset, low), high)
-            out[pair, j] = part * (block[row, first, u] - half_step) + (np.float32(1.0) - part) * (
-                mirrored[j] + half_step
-            )

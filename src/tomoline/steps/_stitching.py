@@ -94,7 +94,7 @@ class Stitching:
     @cached_property
     def halo_rows(self) -> int:
         """Neighbour rows on each side that `apply` reads besides those it gives."""
-        from tomoline.kernels.halves import halo_rows
+        from tomoline.kernels.join_halves import halo_rows
 
         return halo_rows(np.array(self.shifts_px, np.float64).reshape(-1, 2)[:, 0])
 
@@ -114,7 +114,7 @@ class Stitching:
         (rows, angle, column) float32
             Of `angles_deg` and `width_px`, the axis at `axis_at(row)`.
         """
-        from tomoline.kernels import halves
+        from tomoline.kernels.join_halves import Pairs, join
 
         first_row, last_row = rows
         begin = max(0, first_row - self.halo_rows)
@@ -122,11 +122,11 @@ class Stitching:
         block = sinograms.read_rows(begin, end)
         places = np.arange(first_row, last_row, dtype=np.float64)
         axes = self.frame_axis_px + self.slope_px_per_row * (places - self.middle_row)
-        return halves.join(
+        return join(
             block,
             first_row - begin,
             axes,
-            halves.Pairs(
+            Pairs(
                 np.array(self.first, np.int64),
                 np.array(self.second, np.int64).reshape(-1, 2),
                 np.array(self.second_weight, np.float64),
