@@ -111,10 +111,15 @@ class FileSinograms:
 
     def write_angles(self, first: int, block: Floats) -> None:
         """Store projections (angles, rows, columns); blocks of many angles write fast."""
-        by_row = np.ascontiguousarray(block.transpose(1, 0, 2))
+        block = np.ascontiguousarray(block)
+        size = 4 * block.shape[0] * block.shape[2]
         try:
-            for row, part in enumerate(by_row):
-                _write_all(self._descriptor, part, self._offset(row, first))
+            for row in range(block.shape[1]):
+                # The rows of all angles of the block lie side by side in the file.
+                parts = [memoryview(projection[row]) for projection in block]
+                offset = self._offset(row, first)
+                if os.pwritev(self._descriptor, parts, offset) != size:
+                    _write_all(self._descriptor, block[:, row].copy(), offset)
         except OSError as error:
             raise translate_os_error(error, self._path) from error
 
