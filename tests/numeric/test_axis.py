@@ -70,6 +70,17 @@ def test_known_axes(
     assert axis.axis_px == values["rotation_axis_px"]
 
 
+def test_wide_rows_are_binned_and_the_axis_is_not(tmp_path: Path) -> None:
+    angles = angles_of(240)
+    made = discs(771.3, angles, rows=2, width=1500, radius_px=500, noise=0.005, count=80)
+    context = AxisContext(tmp_path, made, angles)
+    values = found_in(context)
+    assert values["rotation_axis_px"] == pytest.approx(771.3, abs=ROUGH_PX / 2)
+    assert set(values["methods"]) == {"pairs", "wedge", "sharpness"}
+    for method in values["methods"].values():
+        assert method["axis_px"] == pytest.approx(771.3, abs=ROUGH_PX)
+
+
 @pytest.mark.parametrize(("axis_px", "side"), [(41.3, "left"), (214.7, "right")])
 def test_axis_at_the_side_of_a_full_turn(tmp_path: Path, axis_px: float, side: str) -> None:
     angles = angles_of(400, 360)

@@ -37,7 +37,8 @@ def slices_for_axes(
     ----------
     sinogram : (angle, column) float32
     angles_rad : (angle,) float64
-        In any order; evenly spread over half a turn or a whole one.
+        In any order, over half a turn or more; each counts for the angle around it that no other
+        is nearer to, so that directions that are seen twice do not count double.
     axes_px : sequence of float
         Up to 32 axes.
     size_px : int
@@ -64,16 +65,36 @@ def slices_for_axes(
     padded = filters.padded_size(width, geometry.margin)
     frequency = np.arange(padded // 2 + 1) / padded
     response = frequency * np.exp(-2 * (math.pi * frequency * smooth_px) ** 2)
-    weights = (response * (math.pi / angles)).astype(np.float32)
+    widths = half_turn_widths(np.asarray(angles_rad, np.float64))
     moves = np.zeros(LANES)
     moves[: len(axes_px)] = (width - 1) / 2 - np.asarray(axes_px)
     data = np.empty((angles, geometry.columns, LANES), np.float32)
     rows = np.empty((LANES, width), np.float32)
     for angle in range(angles):
         rows[:] = sinogram[angle]
+        weights = (response * widths[angle]).astype(np.float32)
         filtered = filters.filter_rows(rows, weights, padded, shift_px=moves)
         lay_out(filtered, geometry.margin, width, data[angle])
     return backproject(data, geometry, len(axes_px))
+
+
+def half_turn_widths(angles_rad: Floats) -> Floats:
+    """Return the part of half a turn that each angle stands for, (angle,) float64, radians.
+
+    Half a turn later, the same rays are seen again, so angles count modulo pi. Beside a gap in the
+    angles, no angle stands for more than three usual steps.
+
+    >>> half_turn_widths(np.radians([0.0, 60.0, 120.0, 180.0])).round(3)
+    array([0.524, 1.047, 1.047, 0.524])
+    """
+    folded = np.mod(angles_rad + 1e-9, math.pi)
+    order = np.argsort(folded, kind="stable")
+    ordered = folded[order]
+    gaps = np.diff(ordered, append=ordered[0] + math.pi)
+    gaps = np.minimum(gaps, 3 * max(float(np.median(gaps)), math.pi / len(gaps)))
+    widths = np.empty(len(gaps))
+    widths[order] = (gaps + np.roll(gaps, 1)) / 2
+    return widths
 
 
 def spread_of_gradients(slices: Real) -> Floats:
