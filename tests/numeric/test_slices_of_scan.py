@@ -160,6 +160,12 @@ def test_the_preview_is_of_the_slices_and_gives_the_limits(tmp_path):
     assert Reconstruction.read(tmp_path / "reconstruction").limits == (low, high)
 
 
+def test_a_low_scan_is_previewed_whole(tmp_path):
+    context = scan(tmp_path, rows=projections(np.arange(ANGLES) * 180 / ANGLES)[:2])
+    assert run(context)["preview_rows"] == [0, 1]
+    assert run(context, preview_slices=1)["preview_rows"] == [1]
+
+
 def test_units_of_attenuation(tmp_path):
     context = scan(tmp_path, quantity="absorption")
     per_cm = run(context, preview_rows=(10,), rings="none")

@@ -280,17 +280,16 @@ class GriddingPlan:
         nothing = np.empty((0, self.columns), np.float32)
         centred, common = self._centre(axes, pairs)
         values = room.values.view(np.float64).reshape(len(self._lines), self.samples, PAIRS)
+        whole, turned = (part[:pairs] for part in (room.whole, room.turned))
         for first in range(0, len(self._lines), _LINES):
             lines = self._lines[first : first + _LINES]
-            whole, turned = room.whole[:pairs, : len(lines)], room.turned[:pairs, : len(lines)]
-            weights = self._weights[first : first + _LINES]
             for pair in range(pairs):
                 odd = sinograms[2 * pair + 1] if 2 * pair + 1 < count else nothing
                 rows_loops.pack_rows(
                     sinograms[2 * pair],
                     odd,
                     lines,
-                    weights,
+                    self._weights[first : first + _LINES],
                     self._offset,
                     self._fade,
                     self._turn,
@@ -298,22 +297,32 @@ class GriddingPlan:
                     whole[pair],
                     turned[pair],
                 )
-                spectrum = whole[pair].view(np.complex64)
-                fourier.forward_along(spectrum, -1)
-                rows_loops.filter_lines(whole[pair], self._whole)
-                if self._gridrec:
-                    turned[pair] = 0.0
-                    continue
-                spectrum = turned[pair].view(np.complex64)
-                fourier.forward_along(spectrum, -1)
-                rows_loops.filter_lines(turned[pair], self._turned)
-                fourier.inverse_along(spectrum, -1)
-                rows_loops.turn_back(turned[pair], self._turn)
-                fourier.forward_along(spectrum, -1)
-            shifts = self._shifts[first : first + _LINES]
+            self._multiply(whole, turned)
             rows_loops.place_lines(
-                whole, turned, shifts, centred, common, room.turning, values, first
+                whole[:, : len(lines)],
+                turned[:, : len(lines)],
+                self._shifts[first : first + _LINES],
+                centred,
+                common,
+                room.turning,
+                values,
+                first,
             )
+
+    def _multiply(self, whole: Real, turned: Real) -> None:
+        """Filter packed lines (pair, line, 2 * samples), both halves; few calls, many lines."""
+        flat = whole.reshape(-1, whole.shape[-1])
+        fourier.forward_along(flat.view(np.complex64), -1)
+        rows_loops.filter_lines(flat, self._whole)
+        if self._gridrec:
+            turned[:] = 0.0
+            return
+        flat = turned.reshape(-1, turned.shape[-1])
+        fourier.forward_along(flat.view(np.complex64), -1)
+        rows_loops.filter_lines(flat, self._turned)
+        fourier.inverse_along(flat.view(np.complex64), -1)
+        rows_loops.turn_back(flat, self._turn)
+        fourier.forward_along(flat.view(np.complex64), -1)
 
     def _centre(self, axes: Floats, pairs: int) -> tuple[Real, NDArray[np.bool_]]:
         """Return phases that move each slice's axis to the origin, and which pairs share them."""
@@ -380,21 +389,3 @@ def _aligned(count: int) -> Real:
     room = np.zeros(count + 16, np.float32)
     skip = -(room.ctypes.data // 4) % 16
     return room[skip : skip + count]
-
-
-def _fading(samples: int, offset: int, columns: int) -> Real:
-    """Return the weights of a row's first and last value around it, (2, samples) float32.
-
-    Each falls like half a cosine over half a field, or over half of the way round.
-    """
-    place = np.arange(samples)
-    after = np.mod(place - (offset + columns - 1), samples)
-    before = np.mod(offset - place, samples)
-    outside = after < samples - columns + 1
-    outside &= after > 0
-    length = max(1.0, min(samples - columns, columns) / 2)
-    fade = np.zeros((2, samples), np.float32)
-    for side, distance in enumerate((before, after)):
-        t = np.minimum(distance / length, 1.0)
-        fade[side] = np.where(outside, 0.5 + 0.5 * np.cos(np.pi * t), 0.0)
-    return fade

@@ -135,3 +135,21 @@ def angle_weights(angles_rad: Floats) -> Floats:
 def missing_angle(angles_rad: Floats) -> float:
     """Return how much of half a turn no ray passes through, radians; 0 for a full one."""
     return float(max(np.pi - angle_weights(angles_rad).sum(), 0.0))
+
+
+def fading(samples: int, offset: int, columns: int) -> NDArray[np.float32]:
+    """Return the weights of a row's first and last value around it, (2, samples) float32.
+
+    Each falls like half a cosine over half a field, or over half of the way round.
+    """
+    place = np.arange(samples)
+    after = np.mod(place - (offset + columns - 1), samples)
+    before = np.mod(offset - place, samples)
+    outside = after < samples - columns + 1
+    outside &= after > 0
+    length = max(1.0, min(samples - columns, columns) / 2)
+    fade = np.zeros((2, samples), np.float32)
+    for side, distance in enumerate((before, after)):
+        t = np.minimum(distance / length, 1.0)
+        fade[side] = np.where(outside, 0.5 + 0.5 * np.cos(np.pi * t), 0.0)
+    return fade

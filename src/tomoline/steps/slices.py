@@ -127,10 +127,11 @@ def _settle(params: SlicesParams, views: Views, retrieval: Retrieval) -> Reconst
 def _spread(count: int, rows: int) -> list[int]:
     """Return rows spread evenly over the height.
 
-    >>> _spread(3, 100)
-    [16, 50, 83]
+    >>> _spread(3, 100), _spread(5, 2)
+    ([16, 50, 83], [0, 1])
     """
-    return sorted({int((n + 0.5) * rows / count) for n in range(min(count, rows))})
+    count = min(count, rows)
+    return [int((n + 0.5) * rows / count) for n in range(count)]
 
 
 def _unit(params: SlicesParams, retrieval: Retrieval) -> tuple[Unit, float]:
