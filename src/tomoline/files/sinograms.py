@@ -116,7 +116,7 @@ class FileSinograms:
         try:
             for row in range(block.shape[1]):
                 # The rows of all angles of the block lie side by side in the file.
-                parts = [memoryview(projection[row]) for projection in block]
+                parts = [projection[row].data for projection in block]
                 offset = self._offset(row, first)
                 if os.pwritev(self._descriptor, parts, offset) != size:
                     _write_all(self._descriptor, block[:, row].copy(), offset)
@@ -139,7 +139,7 @@ class FileSinograms:
         return projection
 
     def _read(self, into: Floats, offset: int) -> None:
-        view = memoryview(into.reshape(-1)).cast("B")
+        view = into.reshape(-1).data.cast("B")
         done = 0
         try:
             while done < len(view):
@@ -162,7 +162,7 @@ class FileSinograms:
 
 
 def _write_all(descriptor: int, data: Floats, offset: int) -> None:
-    view = memoryview(data.reshape(-1)).cast("B")
+    view = data.reshape(-1).data.cast("B")
     done = 0
     while done < len(view):
         done += os.pwrite(descriptor, view[done:], offset + done)
