@@ -169,7 +169,7 @@ class GriddingPlan:
         self._turn = np.exp(half_steps).astype(np.complex64).view(np.float32)
         self._fade = np.empty((2, 0), np.float32)
         if padding == "edge" and not self._gridrec:
-            self._fade = _fading(2 * samples, self._offset, self.columns)
+            self._fade = scan_filters.fading(2 * samples, self._offset, self.columns)
 
     def _make_grid(self, angles_rad: Floats) -> None:
         """Lay the lines of samples over the tiles of the grid."""
