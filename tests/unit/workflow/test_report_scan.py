@@ -13,7 +13,8 @@ from imagecodecs import png_encode
 from tomoline.files.frames import FrameLocation
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
-from tomoline.workflow.report import write_report
+from tomoline.workflow.report import _scan_frames, write_report
+from tomoline.workflow.report._svg import Series
 
 ANGLES, DISTANCES, FLATS = 12, 3, 5
 HOSTILE = "<script>alert('x')</script>"
@@ -176,3 +177,27 @@ def test_one_distance_without_flats(data_set: Path) -> None:
     assert "could not be drawn" not in text
     assert "Shift along" not in text
     assert "frames are not divided by flats" in text.lower()
+
+
+def test_curves_show_what_the_files_hold(data_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: dict[str, list[Series]] = {}
+
+    def remember(series: list[Series], *, title: str, **more: Any) -> str:
+        drawn[title] = series
+        return ""
+
+    monkeypatch.setattr(_scan_frames, "chart", remember)
+    write_report(data_set, "s", record_of())
+    shifts = Shifts.read(data_set / "s_shifts.json")
+    for title, axis in (("Shift along x", 1), ("Shift along y", 0)):
+        first, second, marks = drawn[title]
+        assert list(first.x) == [15.0 * n for n in range(ANGLES)]
+        assert list(first.y) == shifts.shifts_px[:, 1, axis].tolist()
+        assert list(second.y) == shifts.shifts_px[:, 2, axis].tolist()
+        assert (second.label, list(marks.x)) == ("83 mm", [60.0])
+    with np.load(data_set / "s_flats_chosen.npz") as content:
+        scores, chosen = content["scores"], content["chosen"]
+    curve = drawn["Likeness to the flats"][1]
+    assert curve.y[5] == pytest.approx(scores[1, 5, chosen[1, 5]].mean())
+    assert np.isnan(curve.y[3])
+    assert drawn["Best flat"][2].y[0] == chosen[2, 0, 0] + 1
