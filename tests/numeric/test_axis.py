@@ -208,6 +208,27 @@ def test_less_than_half_a_turn_is_told(tmp_path: Path) -> None:
     assert values["confidence"] == 0
 
 
+def test_specimen_in_a_part_of_the_height(tmp_path: Path) -> None:
+    angles = angles_of(180)
+    made = 0.01 * np.random.default_rng(2).standard_normal((48, 180, 256)).astype(np.float32)
+    made[5:12] = discs(131.27, angles, rows=7, noise=0.01)
+    context = AxisContext(tmp_path, made, angles)
+    values = found_in(context)
+    assert values["rotation_axis_px"] == pytest.approx(131.27, abs=ROUGH_PX)
+    assert values["slope_px_per_row"] == 0
+    assert 4 <= values["sweep_row"] <= 12
+    assert context.codes == []
+    chosen = found_in(AxisContext(tmp_path, made, angles), rows=(5, 12))
+    assert chosen["rotation_axis_px"] == pytest.approx(131.27, abs=AXIS_PX)
+
+
+def test_a_guess_outside_the_field(tmp_path: Path) -> None:
+    angles = angles_of(180)
+    context = AxisContext(tmp_path, discs(131.27, angles, noise=0.01), angles, guess_px=900.0)
+    assert found_in(context)["rotation_axis_px"] == pytest.approx(131.27, abs=AXIS_PX)
+    assert context.codes == ["AXIS-04"]
+
+
 def test_same_numbers_with_one_thread(tmp_path: Path) -> None:
     angles = angles_of(180)
     made = discs(131.27, angles, noise=0.02)
@@ -223,7 +244,7 @@ def test_the_sweep_shows_the_axes_that_were_used(tmp_path: Path) -> None:
     picture = imagecodecs.png_decode(context.input("axis_sweep").read_bytes())
     axes = values["sweep_axes_px"]
     assert len(axes) == 7
-    # Eight rows are eight blocks; the sweep shows the fifth, and there is no tilt.
+    # There is no tilt, so the axis is the same at the row that is shown.
     assert axes[3] == values["rotation_axis_px"]
     assert np.diff(axes) == pytest.approx(np.full(6, 0.75))
     for number, axis in enumerate(axes):

@@ -37,7 +37,8 @@ class AxisParams(StepParams):
     methods: tuple[Method, ...] = parameter(
         ("pairs", "wedge", "sharpness"),
         min_length=1,
-        help="Methods to use; all three by default, since agreement is what confidence rests on.",
+        help="Methods to use; all three by default, since agreement is what confidence rests on. "
+        "Sharpness alone finds nothing: it refines what the others found.",
     )
     rows: tuple[int, int] | None = parameter(
         None,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.files.sinograms import Sinograms
-from tomoline.kernels.axis_pairs import MirrorSums, Pairs, find_pairs, mirror_sums
+from tomoline.kernels.axis_pairs import MirrorSums, find_pairs, mirror_sums
+from tomoline.kernels.axis_rows import slopes
 from tomoline.kernels.axis_vo import WedgeTerms
 from tomoline.kernels.halves import Overlap
 from tomoline.steps._axis_methods import (
@@ -35,13 +36,17 @@ _WEDGE_OFFSET = 0.2
 # Slices smaller than this radius show too little to be called sharp.
 _SMALLEST_RADIUS_PX = 48
 _SHARP_BLOCKS = 5
+# Smoothing that changes are measured after. Blocks below the first part of the strongest tell
+# nothing; nor those within the second of the weakest, if it is below the third of the strongest.
+_CHANGES_PX, _WEAK, _AIR, _STRONG = 3.0, 0.5, 1.2, 0.8
 
 
 @dataclass(frozen=True)
 class Measured:
     """What was measured in one block of rows; from it, any range of axes can be judged."""
 
-    row: float
+    changes: float
+    """How much the slopes of the rows change from angle to angle, on average."""
     mirror: MirrorSums | None
     wedge: list[WedgeTerms] | None
     overlap: Overlap | None
@@ -100,18 +105,28 @@ class AxisSearch:
                 label="rotation axis",
             )
         )
+        changes = np.array([one.changes for one in self._measured])
+        most, least = float(changes.max()), float(changes.min())
+        # Air changes least; where all change about as much, all have something to tell.
+        self._telling = changes >= max(_WEAK * most, min(_AIR * least, _STRONG * most))
 
     @property
-    def pairs(self) -> Pairs:
-        """The pairs of projections about half a turn apart."""
-        return self._pairs
+    def telling_blocks(self) -> list[Block]:
+        """The blocks where something turns, not mere air."""
+        return [block for block, good in zip(self._blocks, self._telling, strict=True) if good]
+
+    @property
+    def shown_block(self) -> Block:
+        """The block to show: of those that tell something, the one nearest to the middle."""
+        middle = (self._sinograms.shape[0] - 1) / 2
+        return min(self.telling_blocks, key=lambda block: abs(block.row - middle))
 
     def _measure(self, block: Block) -> Measured:
         rows = read_block(self._sinograms, block, self._turn)
         full, half = self._turn.full, self._turn.half
         with_pairs = "pairs" in self._methods and not full and self._pairs.count > 0
         return Measured(
-            block.row,
+            float(slopes(rows, _CHANGES_PX).std(axis=0).mean()),
             mirror_sums(rows, self._pairs, scales_of(self._width)) if with_pairs else None,
             wedge_of(rows, self._turn) if "wedge" in self._methods and half else None,
             halves_of(rows, self._turn) if "pairs" in self._methods and full else None,
@@ -120,21 +135,21 @@ class AxisSearch:
     def judge(self, range_px: tuple[float, float]) -> Found:
         """Return what pairs (or halves) and wedge say of axes within a range."""
         found: list[Estimate | None] = []
-        mirrors = [one.mirror for one in self._measured if one.mirror is not None]
+        rows = self._rows[self._telling]
+        told = [one for one, good in zip(self._measured, self._telling, strict=True) if good]
+        width = self._width
+        mirrors = [one.mirror for one in told if one.mirror is not None]
         if mirrors:
-            found.append(
-                by_pairs(
-                    mirrors, self._pairs, self._rows, self._width, self._turn.step_rad, range_px
-                )
-            )
-        overlaps = [one.overlap for one in self._measured if one.overlap is not None]
+            step = self._turn.step_rad
+            found.append(by_pairs(mirrors, self._pairs, rows, width, step, range_px))
+        overlaps = [one.overlap for one in told if one.overlap is not None]
         if overlaps:
-            halves = by_halves(overlaps, self._rows)
+            halves = by_halves(overlaps, rows)
             inside = halves is not None and range_px[0] <= halves.axis_px <= range_px[1]
             found.append(halves if inside else None)
-        wedges = [one.wedge for one in self._measured if one.wedge is not None]
+        wedges = [one.wedge for one in told if one.wedge is not None]
         if wedges and not self._at_the_side(found):
-            found.append(by_wedge(wedges, self._rows, self._width, range_px))
+            found.append(by_wedge(wedges, rows, width, range_px))
         known = tuple(one for one in found if one is not None)
         return Found(known, decide(known, self._width))
 
@@ -154,11 +169,12 @@ class AxisSearch:
         radius = min(start_px, self._width - 1 - start_px)
         if "sharpness" not in self._methods or radius < _SMALLEST_RADIUS_PX:
             return found
-        count = min(_SHARP_BLOCKS, len(self._blocks))
-        chosen = np.unique(np.linspace(0, len(self._blocks) - 1, count).round().astype(int))
+        telling = self.telling_blocks
+        count = min(_SHARP_BLOCKS, len(telling))
+        chosen = np.unique(np.linspace(0, len(telling) - 1, count).round().astype(int))
         sharp = by_sharpness(
             self._sinograms,
-            [self._blocks[place] for place in chosen],
+            [telling[place] for place in chosen],
             self._turn,
             self._engine,
             start_px,

@@ -87,7 +87,7 @@ def run(params: AxisParams, context: StepContext) -> Values:
                 f"of slices over {smear:.1f} pixels.",
             )
         )
-    side = _side(params, sinograms, blocks[len(blocks) // 2], turn, outcome.axis_px)
+    side = _side(params, sinograms, search.shown_block, turn, outcome.axis_px)
     axis = RotationAxis(
         axis_px=outcome.axis_px,
         slope_px_per_row=outcome.slope,
@@ -100,7 +100,7 @@ def run(params: AxisParams, context: StepContext) -> Values:
     )
     with context.writing("rotation_axis") as path:
         axis.write(path)
-    sweep = _draw_sweep(params, context, sinograms, blocks[len(blocks) // 2], turn, axis)
+    sweep = _draw_sweep(params, context, sinograms, search.shown_block, turn, axis)
     return {
         "rotation_axis_px": axis.axis_px,
         "rotation_axis_tilt_deg": _tilt_deg(axis.slope_px_per_row),
@@ -124,6 +124,7 @@ def run(params: AxisParams, context: StepContext) -> Values:
         "overlap_px": axis.overlap_px,
         "covered_deg": math.degrees(turn.covered_rad),
         "sweep_axes_px": sweep,
+        "sweep_row": search.shown_block.row,
     }
 
 
@@ -145,6 +146,8 @@ def _near_range(params: AxisParams, guess: float | None, width: int) -> tuple[fl
     if guess is None and params.search_px is None:
         return None
     middle = guess if guess is not None else (width - 1) / 2
+    if not 0 <= middle <= width - 1:
+        return None
     reach = params.search_px or max(width / 16, 10.0)
     return max(0.0, middle - reach), min(width - 1.0, middle + reach)
 
