@@ -84,8 +84,8 @@ def grid_strip(  # type: ignore[no-untyped-def]
     """
     half = samples // 2
     # Places count from the first cell that a sample there would touch.
-    row_origin = grid // 2 + MARGIN - strip * TILE_ROWS
-    column_origin = grid // 2 + MARGIN
+    origin = grid // 2 + MARGIN
+    first_row = strip * TILE_ROWS
     stride = np.int64(wide * LANES)
     for tile in range(strip * tiles_across, (strip + 1) * tiles_across):
         begin = ends[tile - 1] if tile else 0
@@ -100,8 +100,10 @@ def grid_strip(  # type: ignore[no-untyped-def]
                 fetch(values, place + n)  # type: ignore[call-arg]
             for n in range(runs[run, 1], runs[run, 2]):
                 # The margin keeps both above 0, so that cutting off rounds down.
-                row = row_origin + (n - half) * step_row
-                column = column_origin + (n - half) * step_column
+                # The sums of `list_runs`, rounded as there: a sample on the border of two strips
+                # must not fall out of its own.
+                row = (origin + (n - half) * step_row) - first_row
+                column = origin + (n - half) * step_column
                 row_cell, column_cell = np.int64(row), np.int64(column)
                 at = (row_cell - (MARGIN - 1)) * stride + (column_cell - (MARGIN - 1)) * LANES
                 spread_sample(  # type: ignore[call-arg]
