@@ -27,6 +27,8 @@ USUAL_STEPS_DEG = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 
 _EVENLY = 48
 _WINDOW_DEG = 7.0
+_GOOD_SCORE = 0.12
+"""Correlation that is enough: noise and an axis at the side leave no more of a good one."""
 _CHANCE = 6.0
 """Standard deviations of a correlation of noise above which it is taken for more."""
 _LAG_STEP = 0.05
@@ -358,5 +360,5 @@ def _confidence(
     ]
     lead = (score - max([0.0, *others])) / max(score, 1e-9)
     share = float(likely[chosen] / likely.sum())
-    certain = min(score / 0.3, 1.0) * min(max(lead, 0.0) / 0.4, 1.0)
+    certain = min(score / _GOOD_SCORE, 1.0) * min(max(lead, 0.0) / 0.5, 1.0)
     return float(np.clip(certain * share, 0.0, 1.0))
