@@ -315,6 +315,8 @@ def test_bright_lines_are_no_zingers(scan: Scan) -> None:
 
 
 def test_bad_pixels_are_replaced_by_their_neighbours(scan: Scan) -> None:
+    # Dim, since what is not known is taken as 1.
+    scan.frames = [scan.count(beam(shift) * scan.specimen * 0.5) for shift in scan.frame_shifts]
     dead, hot = [(10, 10), (10, 11), (0, 5), (95, 159)], [(40, 60)]
     for images in (scan.flats, scan.frames, scan.darks):
         for image in images:
@@ -326,7 +328,7 @@ def test_bad_pixels_are_replaced_by_their_neighbours(scan: Scan) -> None:
     assert values["bad_pixels"] == [5]
     result = corrected(corrector, scan.frames[0])
     for place in dead + hot:
-        assert abs(result[place] - scan.specimen[place]) < 0.12, place
+        assert abs(result[place] - 0.5 * scan.specimen[place]) < 0.08, place
 
 
 def test_single_wrong_pixels_of_flats_are_repaired(scan: Scan) -> None:

@@ -274,8 +274,7 @@ def _zinger_at(y, x, rows, columns, excess, out, stride):  # type: ignore[no-unt
     found = 0
     for row in range(max(y - 1, 0), min(y + 2, rows)):
         for column in range(max(x - 1, 0), min(x + 2, columns)):
-            here = row == y and column == x
-            if here or out[row * stride + column] - middle > np.float32(0.4) * excess:
+            if out[row * stride + column] - middle > np.float32(0.4) * excess:
                 out[row * stride + column] = middle
                 found += 1
     return found

@@ -173,7 +173,7 @@ class FlatBasis:
         ----------
         form : DescriptorForm
         descriptors : (flats, blocks) float32
-            Plain descriptors, from `contrast`; changed in place.
+            Plain descriptors, from `contrast`.
         used : (flats,) bool
             Flats that take part.
         components : int
@@ -187,7 +187,9 @@ class FlatBasis:
         spread = descriptors[kept[:32]] - pattern if len(kept) else descriptors[:0]
         limit = float(np.quantile(np.abs(spread[:, ::7]), _WITHIN_LIMIT)) if spread.size else 0.0
         limit = max(limit, 1e-6)
-        differences = np.clip(descriptors[kept] - pattern, -limit, limit)
+        differences = descriptors[kept]
+        differences -= pattern
+        np.clip(differences, -limit, limit, out=differences)
         squares = np.zeros(len(used))
         with_pattern = np.zeros(len(used))
         gram = np.zeros((len(kept), len(kept)))

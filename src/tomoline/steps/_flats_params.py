@@ -32,7 +32,10 @@ class FlatsParams(StepParams):
         "contrast as well, which a specimen changes, and chooses slightly worse.",
     )
     binning: int = parameter(
-        4, ge=1, help="Pixels along a side of the blocks that are compared; stripes are wider."
+        4,
+        ge=1,
+        help="Pixels along a side of the blocks that are compared; stripes are wider. More where "
+        "flats are so many, or so large, that their descriptions would not fit 256 MB.",
     )
     high_pass_px: float = parameter(
         10.0,

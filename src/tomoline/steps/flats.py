@@ -39,6 +39,7 @@ _DEFAULT_AVERAGE = 3
 _LEAST_MATCHED = 4  # with fewer flats there is nothing to choose
 _MANY_BAD = 0.01  # part of all pixels
 _NOISE_FACTOR = 8.0
+_DESCRIPTOR_BYTES = 256 << 20
 _AIR_PART, _LEAST_AIR_PX = 0.04, 8
 
 
@@ -78,7 +79,9 @@ def _prepare(
     from tomoline.kernels.flat_match import DescriptorForm
 
     shape = (layout.height_px, layout.width_px)
-    form = DescriptorForm.of(shape, params.binning, params.high_pass_px, params.region, dark)
+    form = DescriptorForm.of(
+        shape, _binning(params, frames), params.high_pass_px, params.region, dark
+    )
     groups = time_groups(distance, location)
     skip = dict.fromkeys(location.missing, "it is missing.")
     skip |= _beyond(frames.shape[0])
@@ -100,6 +103,17 @@ def _prepare(
 
 
 _NOT_NEEDED = "there are enough others."
+
+
+def _binning(params: FlatsParams, frames: Frames) -> int:
+    """Return the side of a block: what is asked for, or more where the descriptors grow large."""
+    count, rows, columns = frames.shape
+    binning = params.binning
+    while 4 * min(count, MOST_MATCHED) * (rows // binning) * (columns // binning) > (
+        _DESCRIPTOR_BYTES
+    ):
+        binning += 1
+    return binning
 
 
 def _beyond(count: int) -> dict[int, str]:
