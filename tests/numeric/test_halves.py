@@ -261,6 +261,35 @@ class MemoryOf(MemorySinograms):
         self.write_angles(0, rows.transpose(1, 0, 2))
 
 
+def test_a_tilted_axis_is_mirrored_row_by_row() -> None:
+    angles, slope, count = steps(60), 0.15, 12
+    middle = (count - 1) / 2
+    axes = 30.3 + slope * (np.arange(count) - middle)
+    specimen = balls(12)
+    rows = np.concatenate([project(specimen, angles, axis) for axis in axes])
+    pairs = tuple(range(30))
+    stitching = Stitching(
+        "left",
+        WIDTH,
+        middle,
+        30.3,
+        slope,
+        tuple(angles[:30].tolist()),
+        pairs,
+        tuple((one + 30, one + 30) for one in pairs),
+        (0.0,) * 30,
+        ((0.0, 0.0),) * 30,
+    )
+    wide = stitching.apply((0, count), MemoryOf(rows))
+    for row in (0, 6, 11):
+        axis = stitching.axis_at(row)
+        assert axis == pytest.approx(axes[row] + stitching.width_px - WIDTH)
+        truth = project(specimen, angles[:30], axis, stitching.width_px)[0]
+        # At the far edge a column may be seen by neither half.
+        error = (wide[row] - truth)[:, 3:]
+        assert np.sqrt(np.mean(error**2)) < 0.03 * truth.std()
+
+
 def test_the_step_does_not_depend_on_threads(tmp_path: Path) -> None:
     angles = steps(101)
     rows = project(balls(8, rows=24), angles, 131.0, rows=24)
