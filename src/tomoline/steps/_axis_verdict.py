@@ -16,7 +16,7 @@ _SLOPE_FLOORS_PX = {"pairs": 0.15, "halves": 0.04, "wedge": 0.15, "sharpness": 0
 # Methods less reliable than this do not count.
 LEAST_RELIABILITY = 0.3
 # A method that saw nothing at all is a bad sign.
-_BLIND = 0.1
+_BLIND = 0.15
 # One method alone must be this reliable.
 _ALONE = 0.6
 # Standard errors that a slope must differ from none by, and pixels it must make over the height.
