@@ -45,7 +45,8 @@ class SlicesParams(StepParams):
         None,
         help="Removal of rings: none, fast (what neighbouring columns differ by at all angles), "
         "sorting (Vo's third algorithm), vo (his whole set, also for dead and wide columns), or "
-        "wavelet (Muench). By default fast.",
+        "wavelet (Muench). By default fast: it takes milliseconds and leaves the specimen's "
+        "densities as they are.",
         when="vo or wavelet where rings are left, none where the specimen itself is a ring.",
     )
     rings_width_px: int | None = parameter(
