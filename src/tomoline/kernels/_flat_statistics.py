@@ -93,12 +93,14 @@ def find_sources(flags, places):  # type: ignore[no-untyped-def]
 def find_lone(extreme, sign, excess, flags):  # type: ignore[no-untyped-def]
     """List pixels of `extreme` that stand out of the ring of pixels two away by `excess`.
 
-    `sign` is 1 for pixels that are too high, -1 for those that are too low. The second most
-    extreme pixel of the ring is what counts, so that lines and edges do not. Flagged pixels are
-    left out. Returns places (row * columns + column), int64.
+    `sign` is 1 for pixels that are too high, -1 for those that are too low. The fourth most
+    extreme pixel of the ring is what counts, as some may be zingers of other frames; that the mean
+    of its neighbours two away along the row, and along the column, is exceeded as well leaves out
+    stripes. Flagged pixels are left out. Returns places (row * columns + column), int64.
     """
     rows, columns = extreme.shape
     found = []
+    highest = np.empty(4, np.float32)
     for y in range(2, rows - 2):
         for x in range(2, columns - 2):
             value = sign * extreme[y, x]
@@ -107,18 +109,17 @@ def find_lone(extreme, sign, excess, flags):  # type: ignore[no-untyped-def]
             higher = along if along > across else across
             if not value - 0.5 * higher > excess or flags[y, x]:
                 continue
-            first, second = -np.inf, -np.inf
+            highest[:] = -np.inf
             for row in range(y - 2, y + 3):
                 step = 1 if row == y - 2 or row == y + 2 else 4
                 for column in range(x - 2, x + 3, step):
                     other = sign * extreme[row, column]
                     if flags[row, column]:
                         continue
-                    if other > first:
-                        first, second = other, first
-                    elif other > second:
-                        second = other
-            if value - second > excess:
+                    for place in range(len(highest)):
+                        if other > highest[place]:
+                            other, highest[place] = highest[place], other
+            if value - highest[-1] > excess:
                 found.append(y * columns + x)
     result = np.empty(len(found), np.int64)
     for n, place in enumerate(found):
