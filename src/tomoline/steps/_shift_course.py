@@ -88,6 +88,8 @@ class ShiftCourse:
         self.measured: dict[int, Measurement] = {}
         # Fits at anchors whose whole window was measured; later measurements do not change them.
         self._fits: dict[tuple[int, int], Floats | None] = {}
+        # Shifts of angles that were ready.
+        self._known_shifts: dict[int, Floats] = {}
 
     def add(self, angle: int, measurement: Measurement) -> None:
         """Take what was measured at an angle."""
@@ -122,6 +124,14 @@ class ShiftCourse:
 
     def at(self, angle: int) -> Floats:
         """Return the shifts (distances, 2) at an angle that is `ready`, to a millionth pixel."""
+        if angle not in self._known_shifts:
+            shifts = self._shifts_at(angle)
+            if not self.ready(angle):
+                return shifts
+            self._known_shifts[angle] = shifts
+        return self._known_shifts[angle].copy()
+
+    def _shifts_at(self, angle: int) -> Floats:
         shifts = np.zeros((self.distances, 2))
         if not self.anchors:
             return shifts
@@ -181,7 +191,10 @@ class ShiftCourse:
     def _within(self, interval: int) -> list[int]:
         """Return the angles between an anchor and the next, both left out."""
         last = self.anchors[min(interval + 1, len(self.anchors) - 1)]
-        return [int(a) for a in self._included if self.anchors[interval] < a < last]
+        begin = int(np.searchsorted(self._included, self.anchors[interval], side="right"))
+        end = int(np.searchsorted(self._included, last, side="left"))
+        inside: list[int] = self._included[begin:end].tolist()
+        return inside
 
     def _window(self, anchor: int) -> tuple[int, ...]:
         """Return the anchors that the fit of an anchor looks at."""
