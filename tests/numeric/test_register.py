@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tomoline.engine.threads import ThreadsEngine
-from tomoline.errors import Notice, TomolineError
+from tomoline.errors import Notice, TomolineError, files
 from tomoline.files.frames import ArrayFrames, FrameLocation
 from tomoline.kernels.distance_shift import DistanceMatcher
 from tomoline.kernels.fourier import forward_2d
@@ -369,6 +369,31 @@ def test_a_large_shift_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     params = {"every_angles": 8, "search_px": 4.0}
     _, _, context = run(tmp_path, monkeypatch, shift_px=14.0, angles=33, seed=3, params=params)
     assert {"REGISTER-02", "REGISTER-03"} & {notice.code for notice in context.notices}
+
+
+class Broken(ArrayFrames):
+    """Frames of which one cannot be read."""
+
+    def read(self, index: int, out: NDArray[Any] | None = None) -> NDArray[Any]:
+        if index == 1:
+            raise files.TRUNCATED.error(self.label(index), "It has 10 of 100 bytes.")
+        return super().read(index, out)
+
+
+def test_a_spoilt_frame_spoils_its_distance_only() -> None:
+    scan = Scan(ScanSimulation(width_px=128, height_px=48, angles=3, flats=4, phase_rad=1.0))
+    images = [np.array([scan.frame(d, a) for a in range(3)]) for d in range(4)]
+    images[2][2] = 0
+    frames = [ArrayFrames(images[0]), Broken(images[1]), *map(ArrayFrames, images[2:])]
+    correctors = [Divide(scan, d) for d in range(4)]
+    measurer = AnchorMeasurer(layout_of(scan), frames, correctors, RegisterParams())
+    whole, cut, blank = (measurer.measure(angle) for angle in range(3))
+    assert whole.usable.all()
+    assert whole.fault == ""
+    assert cut.usable.tolist() == [True, False, True, True]
+    assert "10 of 100 bytes" in cut.fault
+    assert blank.usable.tolist() == [True, True, False, True]
+    assert "blank" in blank.fault
 
 
 def test_one_distance_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
