@@ -61,8 +61,8 @@ def values(document: dict[str, Any], step: str) -> dict[str, Any]:
 def content(folder: Path) -> dict[str, str]:
     """Return a digest of every result in a folder, by name."""
     return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
         if path.is_file() and not path.name.endswith(CHANGING)
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tomoline.errors import TomolineError, parameters, scan
 from tomoline.files.frames import FrameLocation
+from tomoline.files.listing import listing
 from tomoline.files.open_scan import open_scan
 from tomoline.files.scan_files import Region, ScanFiles, ScanOptions
 from tomoline.steps._base import StepContext, Values
@@ -93,6 +94,7 @@ def _layout(
         source_distance_m=params.source_distance_m or found.source_distance_m,
         excluded=excluded,
         hints=ScanHints(**found.hints),  # type: ignore[arg-type]
+        files=listing([*_described_by(found, params), *_frame_files(found)]),
     )
 
 
@@ -114,6 +116,10 @@ def described_by(source: Path, params: ScanParams) -> Sequence[Path]:
         found = open_scan(source, options_of(params))
     except TomolineError:
         return () if source.is_dir() else (source,)
+    return _described_by(found, params)
+
+
+def _described_by(found: ScanFiles, params: ScanParams) -> tuple[Path, ...]:
     named = [Path(one) for one in (params.flats_file, params.darks_file) if one]
     return (*found.files, *(one for one in named if one.is_file() and one not in found.files))
 
@@ -124,6 +130,10 @@ def frame_files(source: Path, params: ScanParams) -> Sequence[Path]:
         found = open_scan(source, options_of(params))
     except TomolineError:
         return ()
+    return _frame_files(found)
+
+
+def _frame_files(found: ScanFiles) -> tuple[Path, ...]:
     paths: dict[Path, None] = {}
     for location in (*found.projections, *found.flats, *found.darks):
         if location is None or location.storage.startswith("hdf5"):

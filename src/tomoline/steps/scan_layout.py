@@ -57,6 +57,9 @@ class ScanLayout:
         Projections that take no part, by place, with the reason (missing, truncated, ...).
     hints : ScanHints
         What the parameter file suggests.
+    files : str
+        Digest of names, sizes and times of all files of the scan: if one of them changes, this
+        artifact does, and all that is made from it is made again.
     """
 
     root: str
@@ -74,6 +77,7 @@ class ScanLayout:
     source_distance_m: float | None = None
     excluded: dict[int, str] = field(default_factory=dict)
     hints: ScanHints = field(default_factory=ScanHints)
+    files: str = ""
 
     @property
     def angles(self) -> int:

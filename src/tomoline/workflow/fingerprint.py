@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +50,6 @@ def identity(path: Path, content: str, fingerprint: str) -> str:
     if path.is_file() and path.stat().st_size <= WHOLE_BYTES:
         return content
     return _hash({"content": content, "fingerprint": fingerprint})
-
-
-def listing(paths: Sequence[Path]) -> str:
-    """Return a digest of the names, sizes and times of change of files; missing ones count too."""
-    facts = []
-    for path in paths:
-        try:
-            status = path.stat()
-            facts.append((path.name, status.st_size, status.st_mtime_ns))
-        except OSError:
-            facts.append((path.name, -1, 0))
-    return _hash(facts)
 
 
 def step_fingerprint(
