@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from tomoline.steps._axis_rows import Block, Turn, read_block, spread_blocks
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._retrieval import Retrieval
 from tomoline.steps.scan_layout import ScanLayout
+
+if TYPE_CHECKING:
+    from tomoline.steps._axis_search import Found
+    from tomoline.steps._axis_verdict import Verdict
 
 _LEAST_PROJECTIONS = 8
 # Rows that are averaged in a block.
@@ -32,6 +36,8 @@ _SMEAR_PX, _NEAR_MIDDLE = 0.5, 0.05
 # An edge is empty where slopes are this much weaker than in the field.
 _EMPTY_EDGE = 0.15
 _UNSURE = 0.5
+# Confidence in a given axis that the projections contradict.
+_CONTRADICTED = 0.3
 
 
 @dataclass(frozen=True)
@@ -152,7 +158,9 @@ def _near_range(params: AxisParams, guess: float | None, width: int) -> tuple[fl
     return max(0.0, middle - reach), min(width - 1.0, middle + reach)
 
 
-def _clearer(near: Any, everywhere: Any, context: StepContext, root: str, limits: Any) -> Any:
+def _clearer(
+    near: Found, everywhere: Found, context: StepContext, root: str, limits: tuple[float, float]
+) -> Found:
     """Return what was found within the range, unless all columns give a clearer answer."""
     if near.verdict is None:
         chosen = everywhere
@@ -174,12 +182,14 @@ def _clearer(near: Any, everywhere: Any, context: StepContext, root: str, limits
 
 
 def _settle(
-    params: AxisParams, guess: float | None, verdict: Any, slope: float, width: int
+    params: AxisParams, guess: float | None, verdict: Verdict | None, slope: float, width: int
 ) -> _Outcome:
     """Return the axis to use: the given one, the found one, the guess, or the middle."""
     if params.axis_px is not None:
-        agrees = verdict is not None and abs(verdict.axis_px - params.axis_px) <= _GIVEN_PX
-        confidence = verdict.confidence if agrees else 0.0 if verdict is None else 0.3
+        confidence = 0.0
+        if verdict is not None:
+            agrees = abs(verdict.axis_px - params.axis_px) <= _GIVEN_PX
+            confidence = verdict.confidence if agrees else _CONTRADICTED
         return _Outcome(params.axis_px, slope, confidence, "given", True)
     if verdict is not None:
         return _Outcome(verdict.axis_px, slope, verdict.confidence, verdict.source, True)
@@ -192,7 +202,7 @@ def _warn_of_doubts(
     params: AxisParams,
     context: StepContext,
     root: str,
-    found: Any,
+    found: Found,
     outcome: _Outcome,
     guess: float | None,
 ) -> None:
@@ -220,7 +230,7 @@ def _warn_of_doubts(
                 )
             )
         return
-    if verdict.differing:
+    if verdict is not None and verdict.differing:
         context.warn(errors.axis.DISAGREE.notice(root, f"{said}; {outcome.axis_px:.2f} is used."))
     elif outcome.confidence < _UNSURE:
         context.warn(
