@@ -128,7 +128,7 @@ def type_text(kind: Any) -> str:
 
 
 def _plural(word: str) -> str:
-    return word if word in ("text", "yes or no") else word + "s"
+    return word if word in ("text", "yes or no") or word.startswith("one of") else word + "s"
 
 
 def _choices(kind: Any) -> tuple[str, ...]:

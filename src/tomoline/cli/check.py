@@ -80,7 +80,7 @@ def _check_scan_parameters(path: Path) -> Resolution:
                 "files to check end in .adoc, .toml or .par, or have a scan's keys.",
                 "Give a directive, TOML or parameter file.",
             )
-        hitt.read(path)
+        found.notices += hitt.read(path).notices
     except Faults as several:
         found.faults += several.faults
     except TomolineError as fault:

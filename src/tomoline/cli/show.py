@@ -69,10 +69,10 @@ def _short(value: Any) -> str:
     """Write a value on one line: numbers rounded, long lists shortened.
 
     >>> _short([0.123456, 2.0])
-    '0.1235 2'
+    '0.123456 2'
     """
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.6g}"
     if isinstance(value, list):
         shown = " ".join(_short(item) for item in value[:LONGEST_LIST])
         more = len(value) - LONGEST_LIST

@@ -12,7 +12,7 @@ NO_SCAN = ErrorKind(
 )
 UNKNOWN_KEY = ErrorKind(
     "SCAN-02",
-    "unknown key in a parameter file",
+    "misspelt key in a parameter file",
     "A parameter file holds 'KEY = value' lines with the keys on the page of formats.",
     "Correct the key, or mark the line with '#' as a comment.",
     step="scan",
@@ -170,6 +170,15 @@ NO_SUCH_FRAME = ErrorKind(
     "Correct the numbers.",
     step="scan",
 )
+KEY_PASSED_OVER = ErrorKind(
+    "SCAN-24",
+    "key that is not used",
+    "A parameter file may hold keys that other programs read; those used here are on the page of "
+    "formats.",
+    "Nothing needs to be done, if the key is not meant for tomoline.",
+    step="scan",
+    warning=True,
+)
 
 KINDS = (
     NO_SCAN,
@@ -195,4 +204,5 @@ KINDS = (
     SEVERAL_SCANS,
     BAD_IMAGE_KEY,
     NO_SUCH_FRAME,
+    KEY_PASSED_OVER,
 )

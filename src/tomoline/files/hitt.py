@@ -5,7 +5,8 @@ left, top, width, height, ``BETADELTA``, ``ZEROCOMP``, ``PADDING`` px, ``ROTATIO
 ``OFFSET-Y-360`` px, ``PREFIX`` and ``PREFIX-FF`` (one for each distance), and as extensions
 ``PREFIX-DARK``, ``ANGLE-START``, ``ANGLE-STEP``, ``ANGLE-RANGE`` (degrees) and ``FOLDER``, relative
 to the file's own. Case, blanks around ``=``, commas at the end of a list and ``#`` comments do not
-matter. All faults of a file are reported together.
+matter. All faults of a file are reported together. Other keys are passed over with a warning, but
+one that resembles a key which the file lacks is a fault: it is taken for misspelt.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tomoline.errors import ErrorKind, Faults, TomolineError, scan
+from tomoline.errors import ErrorKind, Faults, Notice, TomolineError, scan
 from tomoline.files._text import read_lines
 
 KEYS = (
@@ -24,6 +25,8 @@ KEYS = (
     "ROTATION-AXIS-GUESS", "OFFSET-Y-360", "PREFIX", "PREFIX-FF", "PREFIX-DARK", "ANGLE-START",
     "ANGLE-STEP", "ANGLE-RANGE", "FOLDER",
 )  # fmt: skip
+# Share of letters in common, above which a key is taken for a misspelt one.
+_ALIKE = 0.7
 _MOST_KEV, _LEAST_UM, _MOST_UM, _MOST_M, _MOST_BETA_OVER_DELTA = 1000.0, 1e-3, 100.0, 10.0, 5.0
 
 
@@ -51,6 +54,8 @@ class HittParameters:
     first_angle_deg: float | None = None
     step_deg: float | None = None
     range_deg: float | None = None
+    notices: tuple[Notice, ...] = ()
+    """Of keys that were passed over."""
 
 
 def read(path: Path) -> HittParameters:
@@ -59,7 +64,7 @@ def read(path: Path) -> HittParameters:
     Raises
     ------
     Faults
-        Everything that is wrong with it: SCAN-02 unknown key, SCAN-03 bad value, SCAN-04 value in
+        Everything that is wrong with it: SCAN-02 misspelt key, SCAN-03 bad value, SCAN-04 value in
         another unit, SCAN-05 lists of different lengths, SCAN-06 key given twice, SCAN-07 key
         missing, SCAN-20 line that is none.
     TomolineError
@@ -104,9 +109,12 @@ class _Parser:
         self._path = path
         self._faults: list[TomolineError] = []
         self._entries: dict[str, tuple[int, str]] = {}
+        self._unknown: list[tuple[int, str]] = []
+        self._notices: list[Notice] = []
 
     def parse(self) -> HittParameters:
         self._read_entries()
+        self._judge_unknown()
         found = self._parameters()
         if "PREFIX" not in self._entries:
             self._complain(scan.MISSING_KEY, "PREFIX is missing.", line=None)
@@ -132,14 +140,7 @@ class _Parser:
             key, value = line.split("=", 1)
             name = _normal(key)
             if name not in KEYS:
-                near = difflib.get_close_matches(name, KEYS, n=1)
-                hint = f"Did you mean {near[0]}? " if near else ""
-                self._complain(
-                    scan.UNKNOWN_KEY,
-                    f"{key.strip()[:40]!r} is no key.",
-                    f"{hint}{scan.UNKNOWN_KEY.remedy}",
-                    line=number,
-                )
+                self._unknown.append((number, key.strip()[:40]))
             elif name in self._entries:
                 first = self._entries[name][0]
                 self._complain(
@@ -155,6 +156,22 @@ class _Parser:
                 self._entries[name] = (number, "")
             else:
                 self._entries[name] = (number, value.strip())
+
+    def _judge_unknown(self) -> None:
+        """Tell misspelt keys from those that another program reads."""
+        missing = [key for key in KEYS if key not in self._entries]
+        for number, key in self._unknown:
+            near = difflib.get_close_matches(_normal(key), missing, n=1, cutoff=_ALIKE)
+            if near:
+                self._complain(
+                    scan.UNKNOWN_KEY,
+                    f"{key!r} is no key.",
+                    f"Did you mean {near[0]}? {scan.UNKNOWN_KEY.remedy}",
+                    line=number,
+                )
+            else:
+                where = f"{self._path}, line {number}"
+                self._notices.append(scan.KEY_PASSED_OVER.notice(where, f"{key!r} is not used."))
 
     def _parameters(self) -> HittParameters:
         energy = self._number("ENERGY", above=0)
@@ -190,6 +207,7 @@ class _Parser:
             first_angle_deg=self._number("ANGLE-START"),
             step_deg=self._not_zero("ANGLE-STEP"),
             range_deg=self._not_zero("ANGLE-RANGE"),
+            notices=tuple(self._notices),
         )
 
     def _unit(self, key: str, value: float, unit: str, converted: str) -> None:

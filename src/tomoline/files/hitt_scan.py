@@ -52,7 +52,7 @@ def from_parameters(
     frames = _projections(series, options)
     flats = finder.stacks(parameters.flat_prefixes, "flats", options.flats_file, len(series))
     darks = finder.stacks(parameters.dark_prefixes, "darks", options.darks_file, len(series))
-    notices = [*frames.notices, *flats.notices, *darks.notices]
+    notices = [*parameters.notices, *frames.notices, *flats.notices, *darks.notices]
     hints = {
         "flat_average": parameters.flat_average,
         "beta_over_delta": parameters.beta_over_delta,

@@ -130,7 +130,7 @@ def _sharpest_part(
 def picture_of(sweep: Sweep) -> Bytes:
     """Arrange the slices, each stamped with its axis in pixels, the used one framed in white.
 
-    Row 0 of a slice is at the bottom, as in all pictures.
+    Row 0 of a slice is at the top, as where the volume is looked at.
     """
     from tomoline.kernels.stamp import frame, stamp
 
@@ -142,7 +142,7 @@ def picture_of(sweep: Sweep) -> Bytes:
     scale = 255.0 / (high - low) if high > low else 0.0
     for number, one in enumerate(sweep.slices):
         top, left = part_corner(number, count, side)
-        grey = np.clip((one[::-1] - low) * scale, 0, 255).astype(np.uint8)
+        grey = np.clip((one - low) * scale, 0, 255).astype(np.uint8)
         picture[top : top + side, left : left + side] = grey
         if number == count // 2:
             frame(picture, top, left, side, side)

@@ -41,12 +41,12 @@ class SlicesParams(StepParams):
         help="Filter as tomopy's gridrec does, so that pictures can be compared; the absolute "
         "level is lost.",
     )
-    rings: Rings | None = parameter(
-        None,
+    rings: Rings = parameter(
+        "fast",
         help="Removal of rings: none, fast (what neighbouring columns differ by at all angles), "
         "sorting (Vo's third algorithm), vo (his whole set, also for dead and wide columns), or "
-        "wavelet (Muench). By default fast: it takes milliseconds and leaves the specimen's "
-        "densities as they are.",
+        "wavelet (Muench). Fast takes milliseconds and leaves the specimen's densities as they "
+        "are.",
         when="vo or wavelet where rings are left, none where the specimen itself is a ring.",
     )
     rings_width_px: int | None = parameter(

@@ -104,7 +104,7 @@ def _settle(params: SlicesParams, views: Views, retrieval: Retrieval) -> Reconst
             "slices.preview_rows", f"Row {outside[0]} is not among 0 to {views.rows - 1}."
         )
     axes = [views.axis_at(row) for row in (0, views.rows - 1)]
-    fraction, rings = params.mask_fraction, params.rings or "fast"
+    fraction, rings = params.mask_fraction, params.rings
     return Reconstruction(
         slices=views.rows,
         size_px=size,

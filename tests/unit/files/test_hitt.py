@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,13 @@ def test_all_faults_are_told_together_with_their_lines(tmp_path: Path) -> None:
     found = faults(tmp_path, text + "nonsense\n")
     assert sorted(fault.code for fault in found) == ["SCAN-02", "SCAN-03", "SCAN-04", "SCAN-20"]
     assert {fault.where.rsplit(" ", 1)[1] for fault in found} == {"1", "2", "8", "13"}
+
+
+def test_keys_of_other_programs_are_passed_over_with_a_warning(tmp_path: Path) -> None:
+    found = parse(tmp_path, SLIDE + "OFFSET-X-360 = 3\nRECONSTRUCTION-QUEUE = gpu\n")
+    assert [notice.code for notice in found.notices] == ["SCAN-24", "SCAN-24"]
+    assert "OFFSET-X-360" in found.notices[0].found
+    assert replace(found, notices=()) == parse(tmp_path, SLIDE)
 
 
 def write_frames(folder: Path, prefix: str, numbers: range, *, suffix: str = ".tif") -> None:

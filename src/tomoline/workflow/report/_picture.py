@@ -1,7 +1,8 @@
 """Grey pictures for a report: contrast, size, encoding, scale bars and marks.
 
-Pictures are shown with row 0 at the bottom, as 3dmod does; marks are given in the array's own
-coordinates and turned here.
+Pictures of tilt series are shown with row 0 at the bottom, as 3dmod does, those of scans with row 0
+at the top, as viewers of their volumes do; marks are given in the array's own coordinates and
+turned here.
 """
 
 from __future__ import annotations
@@ -47,12 +48,18 @@ def contrast(image: NDArray[np.generic], deviations: float = 3.5) -> tuple[float
     return (black, white) if white > black else (median - 0.5, median + 0.5)
 
 
-def grey(image: NDArray[np.generic], limits: tuple[float, float] | None = None) -> Bytes:
-    """Return an image (y, x) as bytes between its contrast limits, row 0 at the bottom."""
+def grey(
+    image: NDArray[np.generic],
+    limits: tuple[float, float] | None = None,
+    *,
+    y_up: bool = True,
+) -> Bytes:
+    """Return an image (y, x) as bytes between its contrast limits, row 0 at the bottom or top."""
     black, white = contrast(image) if limits is None else limits
     scaled = (np.asarray(image, dtype=np.float32) - black) * (255.0 / (white - black))
     scaled = np.nan_to_num(scaled, nan=128.0, posinf=255.0, neginf=0.0)
-    return np.ascontiguousarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8)[::-1])
+    picture = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(picture[::-1] if y_up else picture)
 
 
 def _data_address(picture: Bytes) -> str:
@@ -100,13 +107,14 @@ def figure(
     limits: tuple[float, float] | None = None,
     link: str = "",
     largest: int | None = None,
+    y_up: bool = True,
 ) -> str:
     """Return an image (y, x) as a self-contained figure with a scale bar and marks.
 
     Parameters
     ----------
     image : (y, x) array
-        Any real type; row 0 is shown at the bottom.
+        Any real type.
     caption : str
         Plain text below it.
     width : int
@@ -114,17 +122,19 @@ def figure(
     pixel_size_nm : float, optional
         Gives a scale bar.
     marks : str
-        SVG shapes in array pixels, x to the right and y up (see `circles`, `polyline`).
+        SVG shapes in array pixels (see `circles`, `polyline`).
     limits : (black, white), optional
         Contrast; found from the image if left out.
     link : str
         Address that the figure leads to.
     largest : int, optional
         Longest side of the stored picture, pixels; twice the width on the page if left out.
+    y_up : bool
+        Whether row 0 is shown at the bottom, else at the top.
     """
     rows, columns = image.shape
     small, _ = shrink(image, largest or 2 * width)
-    address = _data_address(grey(small, limits))
+    address = _data_address(grey(small, limits, y_up=y_up))
     height = width * rows / columns
     pen = columns / width
     parts = [
@@ -134,10 +144,10 @@ def figure(
         'preserveAspectRatio="none"/>'
     ]
     if marks:
-        # Array pixels to picture: y upwards, and a pixel's centre is half a pixel inside.
+        # Array pixels to picture: a pixel's centre is half a pixel inside.
+        turned = f"translate(0.5 {rows - 0.5}) scale(1 -1)" if y_up else "translate(0.5 0.5)"
         parts.append(
-            f'<g transform="translate(0.5 {rows - 0.5}) scale(1 -1)" fill="none" '
-            f'stroke-width="{1.3 * pen:.2f}">{marks}</g>'
+            f'<g transform="{turned}" fill="none" stroke-width="{1.3 * pen:.2f}">{marks}</g>'
         )
     if pixel_size_nm and columns * pixel_size_nm > 0:
         parts.append(_scale_bar(columns, rows, pixel_size_nm, pen))

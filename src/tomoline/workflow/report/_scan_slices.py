@@ -45,6 +45,7 @@ def _preview(source: Source) -> str:
                 pixel_size_nm=1000 * size if size else None,
                 limits=limits,
                 largest=_LARGEST,
+                y_up=False,
             )
             for one in chosen
         ]
@@ -53,7 +54,7 @@ def _preview(source: Source) -> str:
     quantity = f"{details.get('quantity') or 'values'}{'' if unit == '1' else f' in {unit}'}"
     return drawn + (
         f'<p class="quiet">{escape(quantity)}; black is {number(limits[0])}, white '
-        f"{number(limits[1])}. x to the right, y up; the rotation axis is in the middle.</p>"
+        f"{number(limits[1])}. x to the right, y down; the rotation axis is in the middle.</p>"
     )
 
 
