@@ -256,8 +256,9 @@ class FlatBasis:
         frame = (pattern + 2 * products[:, 0] + squares)[:, None]
         flat = pattern + 2 * self.with_pattern + self.squares
         below = np.sqrt(frame * flat) if measure == "correlation" else 0.5 * (frame + flat)
-        result = np.where(self.used & (below > 0), across / np.maximum(below, 1e-30), -1.0)
-        return result.astype(np.float32)
+        # Without any contrast, as in a beam without noise, one flat is as good as another.
+        result = np.where(below > 0, across / np.maximum(below, 1e-30), 0.0)
+        return np.where(self.used, result, -1.0).astype(np.float32)
 
     def fit_weights(
         self, products: Floats, flats: tuple[int, ...], noise: float

@@ -275,7 +275,7 @@ class FrameCorrector:
                 return f"{100 * wrong:.0f} % of its pixels are not numbers"
             few = np.nan_to_num(few)
         low, high = few.min(), few.max()
-        if low == high:
+        if low == high and _never_written(low):
             return f"it is blank, all of its pixels are {float(low):g}"
         settings = self.settings
         if settings.saturation_counts is not None:
@@ -288,9 +288,11 @@ class FrameCorrector:
         if level > _BRIGHT_PART:
             return f"it is {level:.1f} times as bright as the flats"
         rows = raw[:: 4 * _FEW]
-        constant = np.count_nonzero(rows.min(axis=1) == rows.max(axis=1)) / len(rows)
-        if constant > _MANY:
-            return f"{100 * constant:.0f} % of its rows are blank"
+        ends = zip(rows.min(axis=1), rows.max(axis=1), strict=True)
+        # Rows that are all alike may be a beam without noise.
+        blank = sum(low == high and _never_written(low) for low, high in ends) / len(rows)
+        if blank > _MANY:
+            return f"{100 * blank:.0f} % of its rows are blank"
         return None
 
     def level(self, raw: Stored) -> float:
@@ -301,6 +303,11 @@ class FrameCorrector:
         values = few.reshape(-1)
         place = int(0.9 * (values.size - 1))
         return float(np.partition(values, place)[place]) / self.settings.level_counts
+
+
+def _never_written(value: Any) -> bool:
+    """Whether a number is what detectors and disks leave where nothing was recorded."""
+    return bool(value == 0 or (value.dtype.kind == "u" and value == np.iinfo(value.dtype).max))
 
 
 def tiff_tags(choice: FlatChoice) -> list[tuple[int, int, int, str, bool]]:

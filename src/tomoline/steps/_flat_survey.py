@@ -181,7 +181,7 @@ def _read_piece(
             # Of a part that tells it well enough.
             few = max(1, min(binned.shape) // 128)
             level = float(np.median((binned - form.dark)[::few, ::few]))
-            if not level > 0 or binned.max() == binned.min():
+            if not level > 0:
                 result.reasons[index] = BLANK
                 continue
             result.levels[index] = level

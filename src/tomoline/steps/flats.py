@@ -149,7 +149,7 @@ def _with_flats(
     used = int(np.count_nonzero(found.used))
     method = params.method or ("best" if used >= _LEAST_MATCHED else "mean")
     average = params.average or distance.layout.hints.flat_average or _DEFAULT_AVERAGE
-    if method in ("best", "fitted") and used < average:
+    if (method in ("best", "fitted") or params.method is None) and used < average:
         context.warn(
             kinds.FEW_FLATS.notice(distance.name, f"{used} flats, {average} are to be averaged.")
         )
