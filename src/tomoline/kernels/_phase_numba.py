@@ -88,7 +88,7 @@ def crop(rows, offset, least, out):  # type: ignore[no-untyped-def]
 
     Returns its sum, which is not finite if any pixel is not, and how many are below `least`.
     """
-    total, below = np.float64(0.0), 0
+    total, below = np.float64(0.0), np.int64(0)
     for y in range(out.shape[0]):
         sum_of_row, few = np.float32(0.0), np.int32(0)
         for x in range(out.shape[1]):

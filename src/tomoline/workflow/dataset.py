@@ -102,7 +102,7 @@ class RunContext:
 
     data_set: DataSet
     engine: Engine
-    held: Held
+    held: Held = field(default_factory=Held)
     prepared: Mapping[str, Any] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     written: dict[str, Path] = field(default_factory=dict)
