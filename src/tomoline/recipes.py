@@ -141,11 +141,11 @@ STEPS: dict[str, Step[Any]] = {
 }
 
 
-def recipe_for(path: Path) -> Recipe:
+def recipe_for(path: Path, *, announced: bool = False) -> Recipe:
     """Return the recipe that an acquisition is for, by the suffix of its file.
 
     A folder, and a suffix that no recipe claims, are those of a scan: its parameter files may be
-    called anything.
+    called anything. One that is `announced` may still be empty.
 
     Raises
     ------
@@ -157,7 +157,7 @@ def recipe_for(path: Path) -> Recipe:
     """
     if path.is_dir():
         suffixes = (*SCAN.suffixes, ".tif", ".tiff", ".txt")
-        if not any(one.suffix.lower() in suffixes for one in path.iterdir()):
+        if not announced and not any(one.suffix.lower() in suffixes for one in path.iterdir()):
             raise errors.running.NO_DATA_SET.error(
                 path, "it holds no record of a data set, and no files of a scan."
             )

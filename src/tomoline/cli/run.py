@@ -101,6 +101,10 @@ def execute(request: Request, console: Console) -> DataSet:
             engine_memory = parse_bytes(request.memory)
         except ValueError as error:
             raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
+    if request.scratch is not None and not request.scratch.is_dir():
+        raise errors.parameters.BAD_OPTION.error(
+            "--scratch", f"{request.scratch} is no folder; it must exist."
+        )
     data_set = locate(request, recipe, resolved.parameters)
     parameters = resolved.parameters
     if _is_data_set(request.path):
@@ -158,7 +162,7 @@ def choose_recipe(request: Request) -> Recipe:
         name = Record.read(find(request.path).record_path).recipe
         if name in RECIPES:
             return RECIPES[name]
-    return recipe_for(request.path)
+    return recipe_for(request.path, announced=request.patience_s is not None)
 
 
 def locate(request: Request, recipe: Recipe, parameters: Mapping[str, StepParams]) -> DataSet:
@@ -212,10 +216,13 @@ def _as_before(
 def root_of(path: Path, recipe: Recipe) -> str:
     """Return the root name that the name of an acquisition's file or folder gives.
 
-    >>> root_of(Path("TS_01.mrc"), RECIPES["tilt"])
-    'TS_01'
+    >>> root_of(Path("TS_01.mrc"), RECIPES["tilt"]), root_of(Path("tomo.txt"), RECIPES["scan"])
+    ('TS_01', 'tomo')
     """
-    return path.stem if path.suffix.lower() in recipe.suffixes else path.name
+    if path.is_dir():
+        return path.name
+    known = path.suffix.lower() in recipe.suffixes or not recipe.in_place
+    return path.stem if known else path.name
 
 
 def _check_destination(data_set: DataSet, recipe: Recipe) -> None:
@@ -244,6 +251,12 @@ def _check_destination(data_set: DataSet, recipe: Recipe) -> None:
 
 
 def _make_folder(data_set: DataSet) -> None:
+    if data_set.folder.exists() and not data_set.folder.is_dir():
+        raise errors.files.NOT_WRITABLE.error(
+            data_set.folder,
+            "A file of this name is where the folder of results belongs.",
+            "Choose another folder with --deliver, or another name with --root.",
+        )
     try:
         data_set.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

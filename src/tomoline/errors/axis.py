@@ -73,7 +73,8 @@ TOO_FEW = ErrorKind(
     "AXIS-09",
     "too few projections",
     "At least 8 projections at different angles must take part.",
-    "Look at which projections were excluded, and why.",
+    "Look at which projections were excluded and why (scan.exclude_frames, warnings of the steps "
+    "before); a specimen cannot be reconstructed from so few.",
     step="axis",
 )
 BAD_ROWS = ErrorKind(
@@ -91,6 +92,14 @@ UNSURE = ErrorKind(
     step="axis",
     warning=True,
 )
+SIDE_OF_HALF_TURN = ErrorKind(
+    "AXIS-12",
+    "side given for half a turn",
+    "Halves are joined only where a full turn was recorded.",
+    "Leave axis.side out, or check the angles (scan.range_deg).",
+    step="axis",
+    warning=True,
+)
 
 KINDS: tuple[ErrorKind, ...] = (
     UNKNOWN,
@@ -104,4 +113,5 @@ KINDS: tuple[ErrorKind, ...] = (
     TOO_FEW,
     BAD_ROWS,
     UNSURE,
+    SIDE_OF_HALF_TURN,
 )

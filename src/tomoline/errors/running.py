@@ -6,7 +6,8 @@ NO_MEMORY = ErrorKind(
     "RUN-01",
     "memory limit too small",
     "The smallest piece of a step's work must fit the memory limit.",
-    "Give a higher --memory, or reduce the size with binning or thickness.",
+    "Give a higher --memory, or reduce the size: binning or thickness of a tilt series, "
+    "scan.region or slices.size_px of a scan.",
 )
 MISSING_INPUT = ErrorKind(
     "RUN-02",

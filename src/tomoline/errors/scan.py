@@ -109,8 +109,9 @@ ANGLES_ASSUMED = ErrorKind(
 ANGLES_DO_NOT_MATCH = ErrorKind(
     "SCAN-15",
     "angles that do not fit the projections",
-    "There must be one angle for each projection, or one for each frame.",
-    "Name the right dataset with scan.angles_path, or set scan.step_deg.",
+    "There must be one angle for each projection, or one for each frame, in degrees.",
+    "Name the right dataset with scan.angles_path, or set scan.step_deg, or ANGLE-STEP in the "
+    "parameter file.",
     step="scan",
 )
 BAD_REGION = ErrorKind(
@@ -179,6 +180,13 @@ KEY_PASSED_OVER = ErrorKind(
     step="scan",
     warning=True,
 )
+TOO_NARROW = ErrorKind(
+    "SCAN-25",
+    "frames too narrow",
+    "Frames must have at least 4 columns, of which a slice is made.",
+    "Check ROI, scan.region, and which axis of the dataset is which.",
+    step="scan",
+)
 
 KINDS = (
     NO_SCAN,
@@ -205,4 +213,5 @@ KINDS = (
     BAD_IMAGE_KEY,
     NO_SUCH_FRAME,
     KEY_PASSED_OVER,
+    TOO_NARROW,
 )

@@ -95,6 +95,8 @@ def _angles_of(
         return None
     # Where the stage was said to stand still, it was another stage, or nothing was recorded.
     if len(values) > 1 and np.ptp(values) == 0:
+        if _NAMES[2].search(path):
+            tree.pass_over(path, f"{path} holds the same angle everywhere")
         return None
     return np.degrees(values) if _in_radians(tree, path, values) else values
 

@@ -106,7 +106,9 @@ class Tree:
 
     def pass_over(self, path: str, what: str) -> None:
         """Tell that something is not used."""
-        self.notices.append(scan.METADATA_UNUSABLE.notice(self.path, f"{what}."))
+        notice = scan.METADATA_UNUSABLE.notice(self.path, f"{what}.")
+        if notice not in self.notices:
+            self.notices.append(notice)
 
     def frames(
         self, path: str, indices: Iterable[int], times: Iterable[float] = ()

@@ -24,7 +24,7 @@ CHUNK_FRAMES = 8
 """Frames that one piece of work reads; the division does not depend on the threads."""
 MOST_MATCHED = 300
 """Flats that are described; of more, as many are taken at even steps."""
-BLANK = "it is blank."
+BLANK = "it is blank, or not brighter than the darks."
 
 _STATISTICS_BYTES = 3 * 4 + 2 * 4  # a pixel of the statistics
 _LEVEL_OUTLIER = 0.5  # part of the typical level by which a flat may differ from it

@@ -18,6 +18,8 @@ N = TypeVar("N", int, float)
 
 _DEFAULT_BETA_OVER_DELTA = 0.1
 _DEFAULT_ZERO_COMPENSATION = 0.1
+# More than so many times the longer side is a slip.
+_MOST_PADDING = 8
 # Padding, where nobody says, as a part of the longer side: HiTT's 200 for 2048.
 _PADDING_PART = 0.1
 
@@ -182,10 +184,12 @@ def _unknown(layout: ScanLayout) -> list[str]:
     known = {
         "the X-ray energy": bool(layout.energy_kev),
         "the pixel size": bool(layout.pixel_size_um),
-        "the distance": len(layout.distances_m) == len(layout.projections)
-        and all(distance > 0 for distance in layout.distances_m),
+        "the distance": len(layout.distances_m) == len(layout.projections),
     }
-    return [name for name, is_known in known.items() if not is_known]
+    missing = [name for name, is_known in known.items() if not is_known]
+    if known["the distance"] and min(layout.distances_m) <= 0:
+        missing.append("the phase at a distance of 0 m")
+    return missing
 
 
 def _choose(
@@ -251,6 +255,13 @@ def _padded(
     if given is None:
         return replace(
             plan, padding_px=min(longer, max(math.ceil(_PADDING_PART * longer), 2 * needed))
+        )
+    if given > max(_MOST_PADDING * longer, 2 * needed):
+        raise errors.parameters.BAD_VALUE.error(
+            "retrieve.padding_px" if params.padding_px is not None else f"{layout.root}, PADDING",
+            f"{given} pixels on each side of {layout.width_px} x {layout.height_px}; fringes reach "
+            f"{needed}.",
+            "Give a few times what the fringes reach, or leave it out.",
         )
     if given < needed:
         notices.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from tomoline.steps._base import StepContext
 from tomoline.steps.scan import ScanParams
 
 _ASSUMED_RANGE_DEG = 180.0
+# More turns than that are a slip of the unit or of the number.
+_MOST_DEG = 3600.0
 # Below it, a step that the images show is not used without a warning.
 _SURE = 0.7
 
@@ -37,8 +40,27 @@ def choose_angles(
     Raises
     ------
     TomolineError
-        SCAN-15 if the files have another number of angles than of projections.
+        SCAN-15 if the files have another number of angles than of projections, or the angles are
+        all the same or cover more than ten turns.
     """
+    angles = _choose(params, found, region, excluded, context)
+    covered = max(angles.degrees) - min(angles.degrees)
+    if not math.isfinite(covered) or covered == 0 or covered > _MOST_DEG:
+        raise scan.ANGLES_DO_NOT_MATCH.error(
+            context.source,
+            f"The angles of {len(angles.degrees)} projections, from {angles.source}, run from "
+            f"{min(angles.degrees):g} to {max(angles.degrees):g} degrees.",
+        )
+    return angles
+
+
+def _choose(
+    params: ScanParams,
+    found: ScanFiles,
+    region: Region | None,
+    excluded: Collection[int],
+    context: StepContext,
+) -> Angles:
     count = found.projections[0].count
     first = params.first_angle_deg
     if params.step_deg is not None:

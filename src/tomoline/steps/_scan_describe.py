@@ -17,6 +17,8 @@ from tomoline.steps.scan import ScanParams
 from tomoline.steps.scan_layout import ScanHints, ScanLayout
 
 FEWEST_PROJECTIONS = 3
+_FEWEST_COLUMNS = 4
+_MOST_M, _MOST_UM = 50.0, 200.0  # what is above was meant in millimetres, or in nanometres
 _MOST_BAD = 0.2  # more of them missing means that a wrong or half copied folder was given
 
 
@@ -27,8 +29,9 @@ def describe_scan(params: ScanParams, context: StepContext) -> tuple[ScanLayout,
     ------
     TomolineError, Faults
         Whatever the readers find; SCAN-11 too few frames, SCAN-12 frames of different sizes,
-        SCAN-15 angles that do not fit, SCAN-16 a region outside the frames, SCAN-23 frames to
-        exclude that are none, PARAM-02 distances that do not fit.
+        SCAN-04 values in another unit, SCAN-15 angles that do not fit, SCAN-16 a region outside the
+        frames, SCAN-23 frames to exclude that are none, SCAN-25 frames that are too narrow,
+        PARAM-02 distances that do not fit.
     """
     source = context.source
     found = open_described(source, params)
@@ -78,6 +81,9 @@ def _layout(
     region, first = params.region or found.region, found.projections[0]
     distances = _distances(params, found)
     height, width = (region[3], region[2]) if region else (first.height, first.width)
+    if width < _FEWEST_COLUMNS:
+        raise scan.TOO_NARROW.error(context.source, f"They are {width} x {height} pixels.")
+    _check_units(params)
     return ScanLayout(
         root=params.name or context.root,
         source_format=found.format,
@@ -96,6 +102,23 @@ def _layout(
         hints=ScanHints(**found.hints),  # type: ignore[arg-type]
         files=listing([*_described_by(found, params), *_frame_files(found)]),
     )
+
+
+def _check_units(params: ScanParams) -> None:
+    """Refuse what was meant in another unit."""
+    far, pixel = max(params.distances_m, default=0.0), params.pixel_size_um
+    if far > _MOST_M:
+        raise scan.WRONG_UNIT.error(
+            "scan.distances_m",
+            f"{far:g} m looks like millimetres.",
+            "Write " + ",".join(f"{one / 1e3:.6g}" for one in params.distances_m) + ".",
+        )
+    if pixel is not None and pixel > _MOST_UM:
+        raise scan.WRONG_UNIT.error(
+            "scan.pixel_size_um",
+            f"{pixel:g} um looks like nanometres.",
+            f"Write {pixel / 1e3:.6g}.",
+        )
 
 
 def options_of(params: ScanParams) -> ScanOptions:

@@ -68,6 +68,14 @@ def run(params: AxisParams, context: StepContext) -> Values:
                 layout.root, f"The angles cover {math.degrees(turn.covered_rad):.1f} degrees."
             )
         )
+    if params.side in ("left", "right") and not turn.full:
+        context.warn(
+            errors.axis.SIDE_OF_HALF_TURN.notice(
+                "axis.side",
+                f"{params.side} is not used: the angles cover "
+                f"{math.degrees(turn.covered_rad):.1f} degrees.",
+            )
+        )
     blocks = spread_blocks(rows, params.blocks, _TOGETHER, params.rows)
     search = AxisSearch(sinograms, turn, blocks, context.engine, params.methods)
     margin = 2.0 if turn.full else _MARGIN * width

@@ -23,13 +23,24 @@ __all__ = ["LOOK_AHEAD_ANGLES", "REGISTER", "RegisterParams"]
 _CHECKED_ANGLES = 9
 _SCALE_PX = 0.5
 _LARGE_RESIDUAL_PX = 0.5
+# Of less rows than these, nothing can be told along y.
+_FEWEST_ROWS = 8
 
 
 def run(params: RegisterParams, context: StepContext) -> Values:
     """Measure the shifts and write them."""
     layout = ScanLayout.read(context.input("scan_layout"))
     count = len(layout.projections)
-    if count < 2 or params.method == "none":
+    low = count > 1 and layout.height_px < _FEWEST_ROWS
+    if low and params.method != "none":
+        context.warn(
+            errors.register.NOT_REGISTERED.notice(
+                layout.root,
+                f"frames of {layout.height_px} rows are too low to be compared; shifts of zero are "
+                "used.",
+            )
+        )
+    if count < 2 or low or params.method == "none":
         magnification = magnifications(layout, params)
         with context.writing("shifts") as path:
             Shifts(np.zeros((layout.angles, count, 2)), magnification).write(path)

@@ -61,7 +61,7 @@ def follow(
             if arrived.whole:
                 return follower.prepared()
             raise errors.running.INCOMPLETE.error(
-                "", f"nothing new for {patience_s:g} s, and {arrived.missing}."
+                "", f"nothing new for {patience_s:g} s: {arrived.missing.rstrip('.')}."
             )
         sleep(POLL_S)
 
