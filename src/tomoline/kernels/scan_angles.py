@@ -10,6 +10,7 @@ last frame lies at the end of the range or before it, where the lag itself is no
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,8 +41,9 @@ _ERROR_DEG = (0.1, 0.12)
 """Error of the measured half turn where frames lie on both sides of it, and on one only."""
 _ERROR_OF_STEPS = 0.1
 """What is added to the error, in steps: coarse steps leave few neighbours to learn from."""
-_USUAL = 2.0
-"""How much likelier a usual step is than others, before anything is measured."""
+_USUAL, _ROUND = 2.0, 2.0
+"""How much likelier a usual step is than others before anything is measured, and a round one."""
+_MORE_DEG = 4.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,17 @@ class FoundStep:
         0 to 1.
     frames_in_half_turn : float
         As measured, of which the step is the nearest candidate's.
+    shift_px : float
+        What moves a mirrored frame to the right onto the one half a turn before.
+    certain : float
+        0 to 1: how sure the kind of turn is, wherever its end may lie.
     """
 
     step_deg: float
     confidence: float
     frames_in_half_turn: float
+    shift_px: float = 0.0
+    certain: float = 0.0
 
 
 def candidate_steps(count: int) -> tuple[float, ...]:
@@ -74,6 +82,11 @@ def candidate_steps(count: int) -> tuple[float, ...]:
         # Less than half a turn has no mirrored frames, more than a whole one nobody scans.
         if 178 <= step * (count - 1) <= 370:
             steps.append(step)
+    for turn in (180, 360):
+        # A round step and a little more than the turn.
+        for hundredths in (turn * 20 // max(count - 1, 1) * 5 + more for more in (5, 10)):
+            if 0 < hundredths and turn <= hundredths / 100 * (count - 1) <= turn + _MORE_DEG:
+                steps.append(hundredths / 100)
     unique: list[float] = []
     for step in steps:
         if all(abs(step - other) > 1e-9 for other in unique):
@@ -147,12 +160,21 @@ def find_step(images: Images, places: Places | None = None, count: int | None = 
     spread_deg = (max(measurements) - min(measurements)) * 180 / lag
     error_deg = _ERROR_DEG[0 if measured < 0.95 * total else 1] + 0.3 * spread_deg
     error_deg += _ERROR_OF_STEPS * 180 / lag
+    certain = _certainty(candidates, coarse, best)
+    return choose_step(candidates, measured, error_deg, certain, shift_px)
+
+
+def choose_step(
+    candidates: Sequence[float], measured: float, error_deg: float, certain: float, shift_px: float
+) -> FoundStep:
+    """Choose the likeliest of some steps, where so many frames were measured in half a turn."""
     likely = np.array([_likelihood(step, measured, error_deg) for step in candidates])
     chosen = int(np.argmax(likely))
-    confidence = _confidence(candidates, coarse, likely, chosen)
-    off_deg = (180 / candidates[chosen] - measured) * candidates[chosen]
+    step = candidates[chosen]
+    off_deg = (180 / step - measured) * step
+    confidence = certain * float(likely[chosen] / likely.sum())
     confidence /= 1 + (off_deg / (4 * error_deg)) ** 2
-    return FoundStep(candidates[chosen], confidence, measured)
+    return FoundStep(step, float(np.clip(confidence, 0.0, 1.0)), measured, shift_px, certain)
 
 
 def _likelihood(step_deg: float, measured: float, error_deg: float) -> float:
@@ -160,7 +182,8 @@ def _likelihood(step_deg: float, measured: float, error_deg: float) -> float:
     off_deg = abs(180 / step_deg - measured) * step_deg
     usual = any(abs(step_deg - one) < 1e-9 for one in USUAL_STEPS_DEG)
     # Tails longer than a Gaussian's: specimens differ.
-    return (_USUAL if usual else 1.0) / (1 + (off_deg / error_deg) ** 2) ** 2
+    even = abs(100 * step_deg - round(100 * step_deg)) < 1e-6
+    return (_USUAL if usual else _ROUND if even else 1.0) / (1 + (off_deg / error_deg) ** 2) ** 2
 
 
 def _prepare(images: Images, where: Places, broad_parts: int) -> Images:
@@ -343,22 +366,16 @@ class _Model:
         return float(both.max() / math.sqrt(total_model * total_seen))
 
 
-def _confidence(
-    candidates: tuple[float, ...],
-    coarse: list[tuple[float, float]],
-    likely: Floats,
-    chosen: int,
+def _certainty(
+    candidates: tuple[float, ...], coarse: list[tuple[float, float]], best: int
 ) -> float:
-    """Return 0 to 1: from the correlation, its lead over other turns, and how clear the lag is."""
-    step = candidates[chosen]
-    lag = 180 / step
-    score = max(coarse[chosen][0], 0.0)
+    """Return 0 to 1: from the correlation, and its lead over other turns."""
+    lag = 180 / candidates[best]
+    score = max(coarse[best][0], 0.0)
     others = [
         found
         for other, (found, _) in zip(candidates, coarse, strict=True)
         if abs(180 / other - lag) > 0.05 * lag
     ]
     lead = (score - max([0.0, *others])) / max(score, 1e-9)
-    share = float(likely[chosen] / likely.sum())
-    certain = min(score / _GOOD_SCORE, 1.0) * min(max(lead, 0.0) / 0.5, 1.0)
-    return float(np.clip(certain * share, 0.0, 1.0))
+    return min(score / _GOOD_SCORE, 1.0) * min(max(lead, 0.0) / 0.5, 1.0)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # Enough to tell mirror images from others; finer detail is noise and fringes.
 _COLUMNS, _ROWS = 200, 32
+# Where half a turn ends is told by finer detail along the rows.
+_SEAM_COLUMNS = 1024
+# How far distances may be shifted against each other, in pixels, twice as the mirror shows it.
+_SHIFTED_PX = 6.0
 _MOST_FLATS = 16
 _LEAST_TRANSMISSION = 1e-3
 
@@ -43,29 +47,18 @@ def step_from_images(
         Reads frames side by side.
     """
     from tomoline.kernels.scan_angles import find_step, frames_to_compare
+    from tomoline.kernels.seam_lag import settle_step
 
     distances = found.distances_m or (0.0,) * len(found.projections)
     shortest = int(np.argmin(distances))
-    frames = _open(found.projections[shortest], region)
-    flats, darks = found.flats[shortest], found.darks[shortest]
-    dark = _mean(_open(darks, region)) if darks is not None else np.float32(0)
-    flat = _mean(_open(flats, region)) - dark if flats is not None else np.float32(1)
-    count = frames.shape[0]
+    look = _Looker(found, region, shortest, _COLUMNS)
+    count = look.count
     wanted = [place for place in frames_to_compare(count) if place not in excluded]
-    _, rows, columns = frames.shape
-
-    def look(place: int) -> Image | None:
-        image = _small(frames, place)
-        if image is None:
-            return None
-        transmission = (image - dark) / np.maximum(flat, 1e-6)
-        return -np.log(np.maximum(transmission, _LEAST_TRANSMISSION)).astype(np.float32)
-
     looked = list(
         engine.map(
             look,
             wanted,
-            bytes_per_chunk=rows * columns * 8,
+            bytes_per_chunk=look.frame_bytes,
             label="looking for the angles",
         )
     )
@@ -74,42 +67,111 @@ def step_from_images(
     # Of a scan that has only begun nothing can be said.
     if len(images) < 4 or len(images) < len(wanted) / 2:
         return None
-    return find_step(np.stack(images), np.array(places, dtype=np.int64), count)
+    seen = find_step(np.stack(images), np.array(places, dtype=np.int64), count)
+    if seen.confidence == 0:
+        return seen
+    axis_px = ((len(images[0][0]) - 1 + seen.shift_px) / 2) * look.wide + (look.wide - 1) / 2
+    seams = list(
+        engine.map(
+            lambda distance: _seam(found, region, distance, seen.step_deg, axis_px, look.wide),
+            range(len(found.projections)),
+            bytes_per_chunk=4 * look.frame_bytes,
+            label="looking for the end of half a turn",
+        )
+    )
+    return settle_step(seen, [one for one in seams if one is not None], count)
+
+
+def _seam(
+    found: ScanFiles,
+    region: Region | None,
+    distance: int,
+    step_deg: float,
+    axis_px: float,
+    error_px: float,
+) -> float | None:
+    """Return how many frames half a turn takes as a distance shows it, None where it does not."""
+    from tomoline.kernels.seam_lag import groups, seam_lag
+
+    look = _Looker(found, region, distance, _SEAM_COLUMNS)
+    lag = 180 / step_deg
+    images, places = [], []
+    for wanted in groups(look.columns // look.wide, lag, look.count):
+        seen = {place: look(place) for place in wanted.tolist()}
+        whole = {place: image for place, image in seen.items() if image is not None}
+        if not whole:
+            return None
+        places.append(np.array(list(whole), dtype=np.int64))
+        images.append(np.stack(list(whole.values())))
+    columns = images[0].shape[2]
+    middle_px = (axis_px - (look.wide - 1) / 2) / look.wide
+    return seam_lag(
+        images[0],
+        places[0],
+        images[1],
+        places[1],
+        lag,
+        2 * middle_px - (columns - 1),
+        (2 * error_px + _SHIFTED_PX) / look.wide,
+    )
+
+
+class _Looker:
+    """Reads frames of a distance at low resolution, as attenuation."""
+
+    def __init__(
+        self, found: ScanFiles, region: Region | None, distance: int, columns: int
+    ) -> None:
+        self._frames = _open(found.projections[distance], region)
+        self.count, rows, self.columns = self._frames.shape
+        self.frame_bytes = rows * self.columns * 8
+        self.wide = max(1, self.columns // columns)
+        bins = max(1, rows // _ROWS), self.wide
+        self._bins = bins
+        flats, darks = found.flats[distance], found.darks[distance]
+        nothing = np.zeros((1, 1), np.float32)
+        self._dark = nothing if darks is None else _mean(_open(darks, region), bins)
+        self._flat = (
+            nothing + 1 if flats is None else _mean(_open(flats, region), bins) - self._dark
+        )
+
+    def __call__(self, place: int) -> Image | None:
+        """Return a frame, None if it cannot be read."""
+        image = _small(self._frames, place, self._bins)
+        if image is None:
+            return None
+        transmission = (image - self._dark) / np.maximum(self._flat, 1e-6)
+        attenuation: Image = -np.log(np.maximum(transmission, _LEAST_TRANSMISSION))
+        return attenuation.astype(np.float32)
 
 
 def _open(location: FrameLocation, region: Region | None) -> Frames:
     return open_frames(replace(location, region=region))
 
 
-def _mean(frames: Frames) -> Image:
+def _mean(frames: Frames, bins: tuple[int, int]) -> Image:
     """Return the mean of some frames, spread evenly, at low resolution."""
     chosen = np.unique(np.linspace(0, frames.shape[0] - 1, _MOST_FLATS).round().astype(int))
-    small = [_small(frames, int(place)) for place in chosen]
+    small = [_small(frames, int(place), bins) for place in chosen]
     whole = [image for image in small if image is not None]
     if not whole:
-        return np.float32(1) * np.ones(_small_shape(frames), np.float32)
+        return np.ones(_small_shape(frames, bins), np.float32)
     mean: Image = np.mean(whole, axis=0, dtype=np.float32)
     return mean
 
 
-def _bins(frames: Frames) -> tuple[int, int]:
-    _, rows, columns = frames.shape
-    return max(1, rows // _ROWS), max(1, columns // _COLUMNS)
+def _small_shape(frames: Frames, bins: tuple[int, int]) -> tuple[int, int]:
+    return frames.shape[1] // bins[0], frames.shape[2] // bins[1]
 
 
-def _small_shape(frames: Frames) -> tuple[int, int]:
-    high, wide = _bins(frames)
-    return frames.shape[1] // high, frames.shape[2] // wide
-
-
-def _small(frames: Frames, place: int) -> Image | None:
+def _small(frames: Frames, place: int, bins: tuple[int, int]) -> Image | None:
     """Return a frame at low resolution, None if it cannot be read: others will do."""
     try:
         frame = frames.read(place)
     except TomolineError:
         return None
-    high, wide = _bins(frames)
-    rows, columns = _small_shape(frames)
+    high, wide = bins
+    rows, columns = _small_shape(frames, bins)
     # Rows first: their sums run along the memory.
     added = frame[: rows * high].reshape(rows, high, -1).sum(axis=1, dtype=np.float32)
     blocks = added[:, : columns * wide].reshape(rows, columns, wide)
