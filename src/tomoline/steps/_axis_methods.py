@@ -13,6 +13,7 @@ from tomoline.kernels import axis_fit, axis_pairs, axis_rows, axis_vo
 from tomoline.kernels.axis_fit import Line
 from tomoline.kernels.halves import Overlap, find_overlap
 from tomoline.steps._axis_rows import Turn
+from tomoline.steps._axis_sizes import WEDGE_ANGLES, WEDGE_COLUMNS
 
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -22,8 +23,6 @@ _SCALES = (1.0, 2.0, 4.0, 8.0, 16.0)
 _SMALLEST_SCALE_PX = 1.0
 # Cutoffs of the wedge's misfit, cycles per pixel.
 _CUTOFFS = (0.3, 0.12, 0.05, 0.025)
-# More angles and columns tell the wedge's misfit nothing.
-_WEDGE_ANGLES, _WEDGE_COLUMNS = 720, 1024
 # Correlations below this, in units of chance, are none; leads below this are chance.
 _LEAST_MERIT, _LEAST_LEAD = 4.0, 1.15
 # Pairs that miss half a turn by more angular steps are half as good a witness; by less than the
@@ -203,13 +202,13 @@ def _without_miss(misses: Floats, axes_px: Floats, weights: Floats) -> tuple[flo
 
 def wedge_bin(width: int) -> int:
     """Columns that are averaged for the wedge's misfit."""
-    return math.ceil(width / _WEDGE_COLUMNS)
+    return math.ceil(width / WEDGE_COLUMNS)
 
 
 def wedge_of(sinogram: Real, turn: Turn) -> list[axis_vo.WedgeTerms]:
     """Return the wedge's terms of a block: of its half turn, or of both halves of a full one."""
     columns = axis_rows.bin_columns(sinogram, wedge_bin(sinogram.shape[1]))
-    count = max(8, min(_WEDGE_ANGLES, round(math.pi / turn.step_rad)))
+    count = max(8, min(WEDGE_ANGLES, round(math.pi / turn.step_rad)))
     starts = [0.0, math.pi] if turn.full else [0.0]
     return [
         axis_vo.wedge_terms(

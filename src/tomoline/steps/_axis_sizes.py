@@ -6,6 +6,8 @@ Each is what one call of the engine holds.
 from __future__ import annotations
 
 LANES = 32
+# More angles and columns tell the wedge's misfit nothing.
+WEDGE_ANGLES, WEDGE_COLUMNS = 720, 1024
 SWEEP_SIDE_PX, SWEEP_ANGLES = 256, 900
 SLICE_COLUMNS, SLICE_ANGLES, SLICE_SIDE_PX = 720, 400, 560
 
@@ -23,9 +25,11 @@ def bytes_of_slices(width: int, angles: int, size: int) -> int:
 
 def bytes_of_measuring(angles: int, width: int, together: int) -> int:
     """Bound on one block: its rows, the wedge's spectra, the pairs' transforms."""
-    wedge = 8 * 1440 * 1025 * 6 + 4 * 1440 * 2048 * 2
+    # The wedge's rows are brought to this many angles and columns, padded to twice of each.
+    turns, columns = min(WEDGE_ANGLES, 2 * angles + 8), min(WEDGE_COLUMNS, width)
+    wedge = 8 * 2 * turns * (columns + 1) * 6 + 4 * 2 * turns * 2 * columns * 2
     pairs = 64 * width * 4 * 12 + 5 * 64 * 2 * width * 8
-    halves = 720 * width * 4 * 8
+    halves = min(720, angles) * width * 4 * 8
     return bytes_of_block(angles, width, together) + wedge + pairs + halves
 
 

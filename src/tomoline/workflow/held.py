@@ -7,10 +7,13 @@ which also serves a later run until all steps that read it are done.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tomoline.files.sinograms import FileSinograms, MemorySinograms, Sinograms
-from tomoline.steps import Engine
+from tomoline.params import StepParams
+from tomoline.steps import Engine, Shape, Step
 
 # Part of the memory limit that sinograms may take; the rest is for the chunks at work.
 MEMORY_SHARE = 0.6
@@ -23,10 +26,15 @@ class Held:
     ----------
     scratch : Path, optional
         Folder for scratch files, instead of the data set's.
+    users : sequence of (Step, parameters)
+        The steps that work beside what is held: it leaves room for a chunk of each.
     """
 
-    def __init__(self, scratch: Path | None = None) -> None:
+    def __init__(
+        self, scratch: Path | None = None, users: Sequence[tuple[Step[Any], StepParams]] = ()
+    ) -> None:
         self._scratch = scratch
+        self._users = tuple(users)
         self._stores: dict[Path, Sinograms] = {}
         self._taken: dict[Path, tuple[Engine, int]] = {}
 
@@ -43,7 +51,9 @@ class Held:
         self.remove(path)
         rows, angles, columns = shape
         size = 4 * rows * angles * columns
-        if size <= MEMORY_SHARE * engine.memory_bytes:
+        scan = Shape(views=angles, height=rows, width=columns)
+        chunk = max((step.memory_bytes(scan, params) for step, params in self._users), default=0)
+        if size <= min(MEMORY_SHARE * engine.memory_bytes, engine.memory_bytes - chunk):
             engine.memory_bytes -= size
             self._taken[path] = (engine, size)
             self._stores[path] = MemorySinograms(shape)

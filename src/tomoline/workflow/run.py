@@ -94,7 +94,12 @@ def run_recipe(
     chosen = select(recipe, first, last)
     again = volatile_writers(recipe, chosen)
     keep_freed_memory()
-    held = Held(scratch)
+    users = [
+        (step, parameters[step.name])
+        for step in recipe.steps
+        if any(ARTIFACTS[name].volatile for name in (*step.reads, *step.writes))
+    ]
+    held = Held(scratch, users)
     with data_set.locked(), DiskWriter() as disk:
         remove_leftovers(data_set.folder)
         record = load_record(data_set, recipe)

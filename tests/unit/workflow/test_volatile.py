@@ -28,10 +28,11 @@ class Params(StepParams):
 
     number: float = parameter(1.0, help="A number.")
     fail: bool = parameter(False, help="Whether to fail.")
+    chunk_bytes: int = parameter(1, help="Memory of a chunk.")
 
 
 def _memory(shape: Shape, params: Params) -> int:
-    return 1
+    return params.chunk_bytes * shape.width
 
 
 def _source(params: Params, context: StepContext) -> dict[str, Any]:
@@ -138,6 +139,16 @@ def test_starting_after_them_makes_them_first(data_set: DataSet) -> None:
     decisions = plan(RECIPE, parameters, data_set, record, "write", None)
     assert [one.action for one in decisions] == ["leave", "run", "leave", "run"]
     assert run(data_set, begin="write").ran == ["project", "write"]
+
+
+@pytest.mark.parametrize("name", ["project", "write"])
+def test_what_is_held_leaves_room_for_the_steps_beside_it(data_set: DataSet, name: str) -> None:
+    rows, angles, columns = SHAPE
+    memory = 10 * 4 * rows * angles * columns
+    for chunk_bytes, in_file in ((9 * 4 * rows * angles, False), (9 * 4 * rows * angles + 1, True)):
+        values: dict[str, Any] = {name: {"chunk_bytes": chunk_bytes}}
+        assert run(data_set, memory, "project" if in_file else None, "find", **values).ran
+        assert data_set.path("projections").exists() == in_file
 
 
 def test_the_scratch_file_lies_where_it_is_told(data_set: DataSet, tmp_path: Path) -> None:
