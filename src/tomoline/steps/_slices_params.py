@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tomoline.params import StepParams, parameter
+from tomoline.steps._base import Shape
 from tomoline.steps._reconstruction import Rings
 
 
@@ -98,3 +99,10 @@ class SlicesParams(StepParams):
         help="Part of the range between the percentiles that the limits lie beyond them: other "
         "slices may hold more, and 16 bits are enough for both.",
     )
+
+
+def bytes_of_group(shape: Shape, size_px: int) -> int:
+    """Bound on a group of slices, and what they are made in; joined, twice as wide as frames."""
+    grid = (5 * size_px) // 4 + 64
+    sinogram = 4 * shape.views * (3 * shape.width + 64)
+    return 64 * size_px * grid // 2 + 4 * 8 * size_px * size_px + 40 * sinogram + (1 << 21)

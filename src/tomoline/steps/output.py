@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._slices_params import bytes_of_group
 from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
@@ -213,8 +214,9 @@ def _size(path: Path) -> int:
 
 
 def _memory_bytes(shape: Shape, params: OutputParams) -> int:
-    """Bound for two slices as wide as a frame, with what making them takes."""
-    return 4 * shape.width * shape.width * 2 * 4
+    """Bound for a group of slices, their halves, two in hand, and what making them takes."""
+    size = 2 * shape.width
+    return bytes_of_group(shape, size) + 4 * size * size * (8 + 4 + 2)
 
 
 OUTPUT = Step(

@@ -13,7 +13,7 @@ from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._reconstruction import Reconstruction, Unit
 from tomoline.steps._retrieval import Retrieval
 from tomoline.steps._slices_of_scan import SliceMaker, Views
-from tomoline.steps._slices_params import SlicesParams
+from tomoline.steps._slices_params import SlicesParams, bytes_of_group
 
 Floats = NDArray[np.float32]
 
@@ -214,12 +214,7 @@ def _write_preview(path: Path, preview: Floats, settings: Reconstruction) -> Non
 
 
 def _memory_bytes(shape: Shape, params: SlicesParams) -> int:
-    """A group of slices, and what they are made in; joined projections may be twice as wide."""
-    size = params.size_px or 2 * shape.width
-    grid = (5 * size) // 4 + 64
-    samples = 3 * shape.width + 64
-    sinogram = 4 * shape.views * samples
-    return 64 * size * grid // 2 + 4 * 8 * size * size + 40 * sinogram + (1 << 21)
+    return bytes_of_group(shape, params.size_px or 2 * shape.width)
 
 
 SLICES = Step(
