@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from _timing import best
 from tomoline.kernels import backproject as bp
 from tomoline.kernels import filters
 
@@ -26,19 +26,6 @@ Real = NDArray[np.float32]
 # name, width, views, thickness, updates a second and core asked for
 CASES = (("512 x 41 -> 180", 512, 41, 180), ("2048 x 61 -> 300", 2048, 61, 300))
 TARGET = 5e9
-
-
-def best(
-    work: Callable[[], object], repeat: int, clock: Callable[[], float] = time.thread_time
-) -> float:
-    """Return the least seconds of some runs, by default those of this thread alone."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = clock()
-        work()
-        seconds.append(clock() - begin)
-    return min(seconds)
 
 
 @njit(nogil=True)

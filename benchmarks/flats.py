@@ -23,6 +23,7 @@ import numpy as np
 import tifffile
 from scipy import ndimage
 
+from _timing import best
 from tomoline.engine import ThreadsEngine
 from tomoline.files.frames import FrameLocation
 from tomoline.files.open_frames import open_frames
@@ -58,17 +59,6 @@ class Context:
     def log(self, message: str) -> None:
         """Print a message."""
         print(message)
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least milliseconds of this thread of some runs."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return 1e3 * min(seconds)
 
 
 def make_scan(folder: Path, size: int, flats: int) -> ScanLayout:
@@ -176,7 +166,7 @@ def measure(folder: Path, size: int, flats: int, repeat: int) -> None:
     parts = fitted._basis.parts.shape[0] + 1  # type: ignore[union-attr]  # noqa: SLF001
     blocks = pixels // 16
     source, target = np.empty(moved // 2, np.uint8), np.empty(moved // 2, np.uint8)
-    copy_ms = best(lambda: np.copyto(target, source), repeat)
+    copy_ms = 1e3 * best(lambda: np.copyto(target, source), repeat)
     lines: list[tuple[str, Callable[[], object], float, float]] = [
         ("is it usable", lambda: warm.fault(raws[0]), 2 * pixels / 7, 0),
         ("choose, one frame", lambda: warm.choose(raws[0]), 2 * pixels + 4 * parts * blocks,
@@ -191,7 +181,7 @@ def measure(folder: Path, size: int, flats: int, repeat: int) -> None:
     print(f"{'work':26} {'ms':>8} {'GB/s':>7} {'GFLOP/s':>8} {'of roofline':>12}")
     took = {}
     for label, work, size_moved, flops in lines:
-        each = best(work, repeat) / (8 if "8 frames" in label else 1)
+        each = 1e3 * best(work, repeat) / (8 if "8 frames" in label else 1)
         took[label] = each
         roof = copy_ms * size_moved / moved
         print(
@@ -206,7 +196,7 @@ def measure(folder: Path, size: int, flats: int, repeat: int) -> None:
         ("scipy's 3 x 3 median", with_median, "correct, flats kept"),
         ("numpy's comparison", with_ssim, "choose, one frame"),
     ):
-        each = best(peer, 2)
+        each = 1e3 * best(peer, 2)
         print(f"{label:26} {each:8.2f}   {each / took[mine]:.1f} times '{mine}'")
 
 

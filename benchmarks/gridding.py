@@ -21,6 +21,7 @@ import finufft  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
+from _timing import best
 from tomoline.kernels import _gridding_numba as loops
 from tomoline.kernels._gridding_window import WIDTH
 from tomoline.kernels.gridding import TOGETHER, GriddingPlan
@@ -29,19 +30,6 @@ Real = NDArray[np.float32]
 
 TARGET_S = 0.12
 TWO_THREADS_TARGET = 0.55
-
-
-def best(
-    work: Callable[[], object], repeat: int, clock: Callable[[], float] = time.thread_time
-) -> float:
-    """Return the least seconds of some runs, by default those of this thread alone."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = clock()
-        work()
-        seconds.append(clock() - begin)
-    return min(seconds)
 
 
 def operations(plan: GriddingPlan, angles: int) -> dict[str, float]:

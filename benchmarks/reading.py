@@ -20,6 +20,7 @@ import h5py
 import numpy as np
 import tifffile
 
+from _timing import best
 from tomoline.files._tiff_sequence import locate
 from tomoline.files.frames import FrameLocation, Frames
 from tomoline.files.open_frames import open_frames
@@ -28,17 +29,6 @@ from tomoline.files.open_scan import open_scan
 SIZE, FRAMES = 2048, 24
 PART = (100, 8, 1848, 2000)
 TARGET_COPIES = 2.0
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least seconds of CPU time of some runs, for each frame."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return min(seconds) / FRAMES
 
 
 def write(folder: Path) -> dict[str, FrameLocation]:
@@ -101,14 +91,14 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         places = write(Path(folder))
-        copied = best(copy, arguments.repeat)
+        copied = best(copy, arguments.repeat) / FRAMES
         print(f"a copy of {whole.nbytes >> 20} MiB in memory takes {copied * 1e3:.2f} ms\n")
         print(f"{'stored as':24} {'ms':>6} {'GB/s':>6} {'copies':>7} {'peer, ms':>9} {'ratio':>6}")
         for name, location in places.items():
             frames = open_frames(location)
             out = np.empty(frames.shape[1:], np.uint16)
-            seconds = best(lambda: read_all(frames, out), arguments.repeat)  # noqa: B023
-            other = best(peer(name, location, whole), max(2, arguments.repeat // 3))
+            seconds = best(lambda: read_all(frames, out), arguments.repeat) / FRAMES  # noqa: B023
+            other = best(peer(name, location, whole), max(2, arguments.repeat // 3)) / FRAMES
             roof = copied * out.nbytes / whole.nbytes
             print(
                 f"{name:24} {seconds * 1e3:6.2f} {out.nbytes / seconds / 1e9:6.2f} "

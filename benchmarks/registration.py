@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
-from collections.abc import Callable
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
+from _timing import best
 from tomoline.kernels import halves
 from tomoline.kernels.distance_shift import DistanceMatcher
 
@@ -32,17 +31,6 @@ STRENGTHS = (11.9, 15.0)
 TARGET_S = 0.10  # core-seconds an anchor and distance, reading and flats included
 ELSEWHERE_S = 0.03  # of them for reading and flats, see benchmarks/flats.py
 SHIFT = (1.3, -2.4)
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least seconds of this thread of some runs."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return min(seconds)
 
 
 def frames(seed: int, size: int = SIZE) -> list[Real]:

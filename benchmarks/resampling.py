@@ -9,28 +9,16 @@ same run.
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
 import scipy.ndimage
 
+from _timing import best
 from tomoline import geometry
 from tomoline.kernels.reduce import reduce_image
 from tomoline.kernels.resample import transform_image
 
 TARGET_S = 0.06  # bilinear, 4096 x 4096, one core
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least seconds of some runs, of this thread alone."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return min(seconds)
 
 
 def main() -> None:

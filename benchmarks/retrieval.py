@@ -18,7 +18,7 @@ import math
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import scipy.fft
 import tifffile
 from numpy.typing import NDArray
 
+from _timing import best
 from tomoline.engine import ThreadsEngine
 from tomoline.files.frames import FrameLocation
 from tomoline.files.open_frames import open_frames
@@ -129,17 +130,6 @@ class Clock:
     def least(self) -> dict[str, float]:
         """Return the least seconds of each part."""
         return {name: min(one[name] for one in self.rounds) for name in self.rounds[0]}
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least seconds of this thread over some runs."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return min(seconds)
 
 
 def machine(repeat: int) -> tuple[float, float]:

@@ -10,12 +10,11 @@ whole turn transformed again (Vo et al. 2014), here with one axis timed, in the 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from _timing import best
 from tomoline.kernels import axis_pairs, axis_rows, axis_sharpness, axis_vo
 from tomoline.kernels.fourier import forward_along, forward_rows
 from tomoline.steps._axis_methods import scales_of, wedge_of
@@ -25,17 +24,6 @@ from tomoline.steps._axis_sizes import SLICE_ANGLES, SLICE_COLUMNS, SLICE_SIDE_P
 Real = NDArray[np.float32]
 
 BLOCKS, SHARP_BLOCKS = 12, 5
-
-
-def best(work: Callable[[], object], repeat: int) -> float:
-    """Return the least seconds of some runs of this thread."""
-    work()
-    seconds = []
-    for _ in range(repeat):
-        begin = time.thread_time()
-        work()
-        seconds.append(time.thread_time() - begin)
-    return min(seconds)
 
 
 def discs(axis_px: float, angles_rad: NDArray[np.float64], width: int) -> Real:
