@@ -1,158 +1,31 @@
-"""Flat-field correction: kernels against known beams, the step and the corrector on small scans."""
+"""Flat-field correction: kernels against known beams, and the corrector on small scans."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
-from numpy.typing import NDArray
+from flat_scans import (
+    COLUMNS,
+    DARK,
+    FLATS_COUNT,
+    LEVEL,
+    ROWS,
+    Context,
+    Scan,
+    beam,
+    corrected,
+    stripe_error,
+)
 
 from tomoline.engine import ThreadsEngine
-from tomoline.errors import TomolineError
-from tomoline.files.frames import FrameLocation
-from tomoline.files.open_frames import open_frames
 from tomoline.kernels import flat_match
 from tomoline.kernels.flat_fields import FrameStatistics, find_bad_pixels, flattened
 from tomoline.steps._correction import FlatChoice, FrameCorrector, tiff_tags
 from tomoline.steps._flats_params import FlatsParams
 from tomoline.steps.flats import FLATS
-from tomoline.steps.scan import SCAN, ScanParams
-from tomoline.steps.scan_layout import ScanHints, ScanLayout
-
-Real = NDArray[np.float32]
-
-ROWS, COLUMNS = 96, 160
-LEVEL, DARK = 8000.0, 100.0
-FLATS_COUNT = 24
-
-
-def beam(shift_px: float, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Real:
-    """A striped beam of mean 1, its stripes moved down."""
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float64)
-    stripes = sum(
-        0.07 * np.cos(2 * np.pi * (y - shift_px) / period + phase)
-        for period, phase in ((7.3, 0.4), (12.1, 2.0), (19.7, 5.0), (31.0, 1.0))
-    )
-    return ((1 + stripes) * (1 + 0.2 * np.cos(x / shape[1] * 3))).astype(np.float32)
-
-
-def specimen() -> Real:
-    """Transmission of a few grains with bright rims, in the middle of the frame."""
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[:ROWS, :COLUMNS]
-    image = np.ones((ROWS, COLUMNS))
-    for _ in range(12):
-        cy, cx, radius = rng.uniform(10, 86), rng.uniform(40, 120), rng.uniform(4, 12)
-        distance = np.hypot(y - cy, x - cx)
-        image *= np.exp(-0.15 * np.sqrt(np.maximum(1 - (distance / radius) ** 2, 0)))
-        image *= 1 + 0.15 * np.exp(-((distance - radius - 1.5) ** 2) / 2)
-    return image.astype(np.float32)
-
-
-class Context:
-    """A step's context on a folder."""
-
-    root = "scan"
-
-    def __init__(self, folder: Path, threads: int = 1) -> None:
-        self.folder = self.source = folder
-        self.engine = ThreadsEngine(threads, 1 << 30)
-        self.codes: list[str] = []
-        self.messages: list[str] = []
-
-    def input(self, artifact: str) -> Path:
-        return self.folder / artifact
-
-    def writing(self, artifact: str, **_: Any):  # type: ignore[no-untyped-def]
-        return nullcontext(self.folder / artifact)
-
-    def warn(self, notice: Any) -> None:
-        self.codes.append(notice.code)
-        self.messages.append(str(notice))
-
-    def log(self, message: str) -> None:
-        pass
-
-    def recall(self, name: str) -> None:
-        """Nothing was prepared."""
-
-
-class Scan:
-    """A small scan in TIFF files: flats at known shifts of the stripes."""
-
-    def __init__(self, folder: Path, noise: bool = True) -> None:
-        self.folder = folder
-        self.rng = np.random.default_rng(11)
-        self.noise = noise
-        self.gain = (1 + 0.01 * self.rng.standard_normal((ROWS, COLUMNS))).astype(np.float32)
-        self.flat_shifts = self.rng.permutation(np.linspace(-6, 6, FLATS_COUNT))
-        self.frame_shifts = self.rng.uniform(-5.5, 5.5, 6)
-        self.flats = [self.count(beam(shift)) for shift in self.flat_shifts]
-        self.specimen = specimen()
-        self.frames = [self.count(beam(s) * self.specimen) for s in self.frame_shifts]
-        self.darks = [
-            np.rint(DARK + 2 * self.rng.standard_normal((ROWS, COLUMNS))).astype(np.uint16)
-            for _ in range(10)
-        ]
-
-    def count(self, intensity: Real) -> NDArray[np.uint16]:
-        photons = LEVEL * intensity
-        if self.noise:
-            photons = photons + np.sqrt(photons) * self.rng.standard_normal(photons.shape)
-        return np.clip(np.rint(photons * self.gain + DARK), 0, 65535).astype(np.uint16)
-
-    def location(self, name: str, images: list[Any], **more: Any) -> FrameLocation:
-        names = []
-        for number, image in enumerate(images):
-            names.append(f"{name}_{number:05d}.tif")
-            tifffile.imwrite(self.folder / names[-1], image)
-        dtype = np.dtype(images[0].dtype).str
-        return FrameLocation(
-            "tiff_files", str(self.folder), *images[0].shape, dtype, tuple(names), **more
-        )
-
-    def write(self, **changes: Any) -> ScanLayout:
-        layout = ScanLayout(
-            root="scan",
-            source_format="test",
-            height_px=ROWS,
-            width_px=COLUMNS,
-            angles_deg=tuple(float(n) for n in range(len(self.frames))),
-            angles_source="test",
-            projections=(self.location("frame", self.frames),),
-            flats=(self.location("flat", self.flats),),
-            darks=(self.location("dark", self.darks),),
-        )
-        layout = replace(layout, **changes)
-        layout.write(self.folder / "scan_layout")
-        return layout
-
-    def run(
-        self, layout: ScanLayout, threads: int = 1, **params: Any
-    ) -> tuple[Context, dict[str, Any], FrameCorrector]:
-        context = Context(self.folder, threads)
-        values = FLATS.run(FlatsParams(**params), context)
-        return context, values, FrameCorrector.open(layout, self.folder / "flat_fields", 0)
-
-
-def corrected(corrector: FrameCorrector, raw: NDArray[Any], time: float | None = None) -> Real:
-    out = np.empty((ROWS, COLUMNS), np.float32)
-    corrector.correct(raw, corrector.choose(raw), time, out)
-    return out
-
-
-def stripe_error(scan: Scan, corrector: FrameCorrector) -> float:
-    """Standard deviation that is left of a noise-free beam, mean of the frames."""
-    errors = []
-    for raw in scan.frames:
-        left = corrected(corrector, raw) / scan.specimen
-        errors.append(float((left / left.mean()).std()))
-    return float(np.mean(errors))
 
 
 @pytest.fixture
@@ -344,116 +217,6 @@ def test_single_wrong_pixels_of_flats_are_repaired(scan: Scan) -> None:
         assert abs(after[place] - scan.specimen[place]) < 0.06
 
 
-def test_misfits_are_left_out_by_name(scan: Scan) -> None:
-    scan.flats[3][:] = 100
-    scan.flats[7] = scan.count(beam(1.0) * np.roll(scan.specimen, 20, axis=1) ** 8)
-    scan.flats[9] = scan.count(beam(1.0) * 0.2)
-    scan.flats[11][:] = 65535
-    context, values, corrector = scan.run(scan.write())
-    assert values["flats_used"] == [FLATS_COUNT - 4]
-    assert values["flats_excluded"] == 4
-    assert context.codes == ["FLATS-03"] * 4
-    for number in (3, 7, 9, 11):
-        assert any(f"flat_{number:05d}.tif" in message for message in context.messages)
-    scores = corrector.choose(scan.frames[0]).scores
-    assert [int(index) for index in np.flatnonzero(scores == -1)] == [3, 7, 9, 11]
-    assert stripe_error(scan, corrector) < 0.03
-
-
-def test_flats_far_from_all_others_are_kept(scan: Scan) -> None:
-    """The beam may go as far again in a frame, and then nothing else matches."""
-    shifts = [*np.linspace(-0.5, 0.5, FLATS_COUNT - 2), 6.0, -6.0]
-    scan.flats = [scan.count(beam(shift)) for shift in shifts]
-    context, _, corrector = scan.run(scan.write())
-    assert not context.codes
-    raw = scan.count(beam(5.8) * scan.specimen)
-    assert int(corrector.choose(raw).scores.argmax()) == FLATS_COUNT - 2
-
-
-def test_zingers_of_flats_do_not_get_into_components(scan: Scan) -> None:
-    _, _, clean = scan.run(scan.write(), method="pca")
-    # One zinger a pixel at most: of two at the same place only the brighter is found.
-    cells = scan.rng.permutation(18 * 31)[: 8 * FLATS_COUNT].reshape(FLATS_COUNT, 8)
-    for flat, places in zip(scan.flats, cells, strict=True):
-        flat[3 + 5 * (places // 31), 3 + 5 * (places % 31)] += 12000
-    _, values, corrector = scan.run(scan.write(), method="pca")
-    assert values["flat_zingers"] == 8 * FLATS_COUNT
-    for raw in scan.frames[:2]:
-        assert np.abs(corrected(corrector, raw) - corrected(clean, raw)).max() < 0.06
-
-
-def test_missing_and_truncated_flats_are_left_out(scan: Scan) -> None:
-    layout = scan.write()
-    location = layout.flats[0]
-    assert location is not None
-    path = scan.folder / str(location.names[2])
-    path.write_bytes(path.read_bytes()[:4000])
-    names = (None, *location.names[1:])
-    layout = replace(layout, flats=(replace(location, names=names),))
-    layout.write(scan.folder / "scan_layout")
-    context, values, _ = scan.run(layout)
-    assert values["flats_used"] == [FLATS_COUNT - 2]
-    assert context.codes == ["FLATS-03"] * 2
-
-
-def test_few_flats(scan: Scan) -> None:
-    scan.flats = scan.flats[:4]
-    context, values, _ = scan.run(scan.write(hints=ScanHints(flat_average=7)))
-    assert context.codes == ["FLATS-04"]
-    assert values["average_flats"] == 4
-    scan.flats = scan.flats[:1]
-    context, values, corrector = scan.run(scan.write())
-    assert values["method"] == "mean"
-    assert np.isfinite(corrected(corrector, scan.frames[0])).all()
-
-
-def test_the_hint_says_how_many_are_averaged(scan: Scan) -> None:
-    layout = scan.write(hints=ScanHints(flat_average=5))
-    assert len(scan.run(layout)[2].choose(scan.frames[0]).indices) == 5
-    assert len(scan.run(layout, average=2)[2].choose(scan.frames[0]).indices) == 2
-
-
-def test_no_flats_no_darks(scan: Scan) -> None:
-    context, values, corrector = scan.run(scan.write(flats=(None,), darks=(None,)))
-    assert context.codes == ["FLATS-02"]
-    assert values["method"] == "none"
-    result = corrected(corrector, scan.frames[0])
-    assert 0.4 < result.mean() < 1.0
-    assert corrector.choose(scan.frames[0]).indices == ()
-
-
-def test_flats_of_another_size(scan: Scan) -> None:
-    layout = scan.write()
-    small = scan.location("small", [flat[:-1] for flat in scan.flats])
-    replace(layout, flats=(small,)).write(scan.folder / "scan_layout")
-    with pytest.raises(TomolineError) as caught:
-        scan.run(layout)
-    assert caught.value.code == "FLATS-01"
-
-
-def test_swapped_flats_and_darks(scan: Scan) -> None:
-    scan.flats, scan.darks = scan.darks, scan.flats
-    with pytest.raises(TomolineError) as caught:
-        scan.run(scan.write(), method="mean")
-    assert caught.value.code == "FLATS-07"
-
-
-def test_faults_of_frames(scan: Scan) -> None:
-    _, _, corrector = scan.run(scan.write())
-    good = scan.frames[0]
-    assert corrector.fault(good) is None
-    assert "blank" in str(corrector.fault(np.zeros_like(good)))
-    assert "no beam" in str(corrector.fault(scan.darks[0]))
-    cut = good.copy()
-    cut[60:] = 0
-    assert "rows" in str(corrector.fault(cut))
-    assert "saturated" in str(corrector.fault(np.where(good > 8000, 65535, good).astype(np.uint16)))
-    floating = good.astype(np.float32)
-    floating[:40] = np.nan
-    assert "not numbers" in str(corrector.fault(floating))
-    assert corrector.level(good) == pytest.approx(1.1, abs=0.2)
-
-
 def test_result_is_finite_and_positive(scan: Scan) -> None:
     _, _, corrector = scan.run(scan.write())
     raw = scan.frames[0].astype(np.float32)
@@ -559,32 +322,3 @@ def test_a_hot_cluster_has_no_sources_inside() -> None:
     rows, columns = np.divmod(bad.sources, 32)
     assert (bright[rows, columns] == 1000).all()
     assert bad.reach == 3
-
-
-def test_real_scans(scan_data: Path, tmp_path: Path) -> None:
-    """Flats as float32 of two rows, and flats among the projections, a few pixels wide."""
-    for source, flats, spread in (
-        ("tooth-aps2bm/tooth.h5", 10, 0.01),
-        ("diad-k11-18014/k11-18014.nxs", 100, 0.02),
-    ):
-        context = Context(tmp_path)
-        context.source = scan_data / source
-        SCAN.run(ScanParams(), context)
-        layout = ScanLayout.read(tmp_path / "scan_layout")
-        for method in ("best", "pca", "mean"):
-            values = FLATS.run(FlatsParams(method=method), context)
-            assert values["flats_used"] == [flats]
-            corrector = FrameCorrector.open(layout, tmp_path / "flat_fields", 0)
-            location = layout.flats[0]
-            assert location is not None
-            raw = open_frames(location).read(3)
-            assert corrector.fault(raw) is None
-            out = np.empty((layout.height_px, layout.width_px), np.float32)
-            corrector.correct(raw, corrector.choose(raw), None, out)
-            assert abs(float(np.median(out)) - 1) < 0.02
-            assert out.std() < spread
-            raw = open_frames(layout.projections[0]).read(5)
-            assert corrector.fault(raw) is None
-            corrector.correct(raw, corrector.choose(raw), None, out)
-            assert np.isfinite(out).all()
-            assert 0.05 < out.mean() < 1.1
