@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from command import shown, succeed, tomoline, values
+from command import COMMAND, shown, succeed, tomoline, values
 
 
 @pytest.fixture
@@ -21,9 +24,9 @@ def scan(small_scan: Path, tmp_path: Path) -> Path:
     return folder / small_scan.name
 
 
-def fails(*arguments: str | Path, code: str) -> str:
+def fails(*arguments: str | Path, code: str, prefix: tuple[str, ...] = ()) -> str:
     """Run a command that must fail with a code of the given area, and return what it said."""
-    done = tomoline(*arguments)
+    done = tomoline(*arguments, prefix=prefix)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert code in done.stderr, said
@@ -149,3 +152,113 @@ def test_a_file_that_is_no_scan(tmp_path: Path) -> None:
     fails("run", tmp_path / "empty.h5", code="FILE-")
     (tmp_path / "text.h5").write_text("no HDF5")
     fails("run", tmp_path / "text.h5", code="FILE-")
+
+
+def test_keys_of_other_programs_are_named_and_passed_over(scan: Path) -> None:
+    edit(scan, lambda text: text + "GPU-QUEUE = 3\n")
+    succeed("run", scan, "--until", "scan")
+    assert "GPU-QUEUE" in warnings_of(shown(scan.parent / scan.stem))
+    checked = tomoline("check", scan)
+    assert checked.returncode == 0
+    assert "SCAN-24" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        (("scan.step_deg=0",), "SCAN-15"),
+        (("scan.step_deg=1e6",), "SCAN-15"),
+        (("scan.distances_m=73,92",), "SCAN-04"),
+        (("scan.pixel_size_um=650",), "SCAN-04"),
+        (("scan.region=40,4,1,16",), "SCAN-25"),
+        (("scan.region=0,0,97,24",), "SCAN-16"),
+        (("scan.exclude_frames=0,77",), "SCAN-23"),
+    ],
+)
+def test_settings_that_do_not_fit_the_scan(
+    scan: Path, settings: tuple[str, ...], code: str
+) -> None:
+    fails("run", scan, *(word for one in settings for word in ("--set", one)), code=code)
+
+
+def test_padding_that_no_memory_holds(scan: Path) -> None:
+    edit(scan, lambda text: text.replace("PADDING= 16", "PADDING= 100000"))
+    assert "PADDING" in fails("run", scan, code="PARAM-02")
+
+
+def test_a_row_of_pixels_and_a_side_for_half_a_turn_are_told_of(scan: Path) -> None:
+    succeed("run", scan, "--set", "scan.region=0,4,96,1", "--set", "axis.side=left")
+    said = warnings_of(shown(scan.parent / scan.stem))
+    assert "1 rows are too low" in said
+    assert "AXIS-12" in said
+
+
+def test_a_parameter_file_of_any_name(scan: Path) -> None:
+    named = scan.rename(scan.with_name("mein Scan #1 (größer).txt"))
+    succeed("run", named, "--until", "scan")
+    assert shown(scan.parent / "mein Scan #1 (größer)")["artifacts"]
+    bare = named.rename(scan.with_name("bare"))
+    assert "--root" in fails("run", bare, "--until", "scan", code="FILE-09")
+    succeed("run", bare, "--until", "scan", "--root", "other")
+
+
+def test_places_that_are_not_there(scan: Path, tmp_path: Path) -> None:
+    fails("run", scan, "--scratch", tmp_path / "none", code="PARAM-06")
+    fails("run", scan, "--memory", "1K", code="RUN-01")
+    (tmp_path / "empty").mkdir()
+    fails("run", tmp_path / "empty", code="RUN-05")
+    fails("run", tmp_path / "empty", "--follow", "--patience", "0.5", code="RUN-09")
+    fails("run", tmp_path / "soon.par", "--follow", "--patience", "0.5", code="RUN-09")
+
+
+def test_a_stopped_follow_leaves_nothing(scan: Path) -> None:
+    for path in frames(scan, f"{scan.stem}_d2_1_")[40:]:
+        path.unlink()
+    folder = scan.parent / scan.stem
+    waiting = subprocess.Popen(
+        [*COMMAND, "run", str(scan), "--follow"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    until = time.monotonic() + 60
+    while not (folder / f".{scan.stem}.following").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    waiting.send_signal(signal.SIGINT)
+    said = waiting.communicate(timeout=60)[0].decode()
+    assert waiting.returncode == 130, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    left = [path.name for path in folder.rglob("*") if not path.name.endswith(".lock")]
+    assert left == []
+
+
+def _on_disk(folder: Path, size_kib: int) -> tuple[str, ...]:
+    """Return a prefix that runs a command with a small disk mounted, which only it sees."""
+    folder.mkdir()
+    unshare = shutil.which("unshare")
+    probe = [unshare or "false", "-rm", "sh", "-c", "mount -t tmpfs none /mnt"]
+    if subprocess.run(probe, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting in a namespace of its own is not allowed here")
+    script = f"mount -t tmpfs -o size={size_kib}k none '{folder}' && exec \"$@\""
+    return ("unshare", "-rm", "sh", "-c", script, "sh")
+
+
+@pytest.mark.parametrize("size_kib", [16, 60, 250, 600, 1100])
+def test_a_full_disk_at_any_step(scan: Path, tmp_path: Path, size_kib: int) -> None:
+    prefix = _on_disk(tmp_path / "out", size_kib)
+    said = fails("run", scan, "--deliver", tmp_path / "out", code="FILE-08", prefix=prefix)
+    assert "FILE-09" not in said
+
+
+def test_a_disk_that_corrected_frames_fill(scan: Path, tmp_path: Path) -> None:
+    prefix = _on_disk(tmp_path / "out", 1000)
+    said = fails(
+        "run",
+        scan,
+        "--deliver",
+        tmp_path / "out",
+        "--set",
+        "retrieve.corrected_frames=yes",
+        code="FILE-08",
+        prefix=prefix,
+    )
+    assert ".part" not in said

@@ -39,7 +39,9 @@ def translate_os_error(error: OSError, path: Path, *, reading: bool = False) -> 
     'FILE-08'
     """
     reason = error.strerror or str(error)
-    if error.errno in _FULL:
+    # NumPy's tofile tells a full disk only in words.
+    cut_short = error.errno is None and "requested and" in reason
+    if error.errno in _FULL or cut_short:
         return files.DISK_FULL.error(where=path, found=f"The disk is full ({reason}).")
     if isinstance(error, FileNotFoundError):
         return files.MISSING.error(where=path, found="The file, or its folder, does not exist.")

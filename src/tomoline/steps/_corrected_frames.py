@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tomoline.files.atomic import translate_os_error
+from tomoline.files.atomic import destination_of, translate_os_error
 from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
@@ -46,4 +46,4 @@ class CorrectedFrames:
                 extratags=tiff_tags(choice),
             )
         except OSError as error:
-            raise translate_os_error(error, path) from error
+            raise translate_os_error(error, destination_of(self._folder)) from error
