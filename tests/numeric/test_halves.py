@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tomoline.engine.threads import ThreadsEngine
 from tomoline.errors import Notice, TomolineError
 from tomoline.files.sinograms import MemorySinograms
-from tomoline.kernels.halves import find_overlap, glue
+from tomoline.kernels.halves import find_overlap
+from tomoline.kernels.join_halves import Pairs, join
 from tomoline.steps._axis import RotationAxis, Side
 from tomoline.steps._half_turn import find_partners
 from tomoline.steps._retrieval import Retrieval
@@ -25,6 +26,33 @@ from tomoline.steps.stitch import StitchParams, run
 
 Real = NDArray[np.float32]
 WIDTH = 160
+
+
+def glue(
+    sinogram: Real, axis_px: float, *, mask_px: int = 0, match_levels: bool = True
+) -> tuple[Real, float]:
+    """Join the halves of one sinogram of a full turn in even steps, its end excluded."""
+    angles, width = sinogram.shape
+    half = angles // 2
+    left = axis_px < (width - 1) / 2
+    overlap = 2 * axis_px + 1 if left else 2 * (width - 1 - axis_px) + 1
+    wide = 2 * width - round(overlap)
+    offset = wide - width if left else 0
+    places = np.arange(half)
+    pairs = Pairs(
+        places, np.stack([places + half] * 2, axis=1), np.zeros(half), np.zeros((half, 2))
+    )
+    joined = join(
+        sinogram[None],
+        0,
+        np.array([axis_px]),
+        pairs,
+        wide,
+        offset,
+        mask_px=mask_px,
+        match_levels=match_levels,
+    )
+    return joined[0], axis_px + offset
 
 
 def balls(seed: int = 0, reach: float = 110.0, rows: int = 1) -> NDArray[np.float64]:

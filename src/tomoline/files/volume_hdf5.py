@@ -30,7 +30,6 @@ from tomoline.files.volume_blocks import (
 )
 
 SUFFIX = ".h5"
-DATASET = "/entry/volume/data"
 CHUNK = (16, 128, 128)
 """Mostly read slice by slice, so flatter than a cube; 1 MiB of float32, the library's cache."""
 

@@ -20,8 +20,6 @@ from tomoline.kernels.backproject import LANES, SliceGeometry, backproject
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-MOST_AXES = LANES
-
 
 def slices_for_axes(
     sinogram: Real,

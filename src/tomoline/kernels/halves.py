@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline.kernels.fourier import forward_rows, good_size, inverse_rows
-from tomoline.kernels.join_halves import Pairs, join
 
 Real = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -229,45 +228,3 @@ def _confidence(merit: Floats, coefficients: Floats, best: int, apart: int) -> f
     edge = 0.3 if best in (0, len(merit) - 1) else 1.0
     score = edge * min(lead, height)
     return score / (1.0 + score)
-
-
-def glue(
-    sinogram: Real, axis_px: float, *, mask_px: int = 0, match_levels: bool = True
-) -> tuple[Real, float]:
-    """Join the halves of one sinogram of a full turn in even steps, its end excluded.
-
-    Parameters
-    ----------
-    sinogram : (angle, column) float32
-        An even number of angles over 360 degrees.
-    axis_px : float
-        Column of the axis, nearer to one side than to the other.
-    mask_px, match_levels
-        As in `tomoline.kernels.join_halves.join`.
-
-    Returns
-    -------
-    (angle / 2, wide column) float32, float
-        The wide sinogram, and the column of the axis in it.
-    """
-    angles, width = sinogram.shape
-    half = angles // 2
-    left = axis_px < (width - 1) / 2
-    overlap = 2 * axis_px + 1 if left else 2 * (width - 1 - axis_px) + 1
-    wide = 2 * width - round(overlap)
-    offset = wide - width if left else 0
-    places = np.arange(half)
-    pairs = Pairs(
-        places, np.stack([places + half] * 2, axis=1), np.zeros(half), np.zeros((half, 2))
-    )
-    joined = join(
-        sinogram[None],
-        0,
-        np.array([axis_px]),
-        pairs,
-        wide,
-        offset,
-        mask_px=mask_px,
-        match_levels=match_levels,
-    )
-    return joined[0], axis_px + offset

@@ -108,14 +108,13 @@ class Slope:
 
     px_per_row: float
     error_px_per_row: float
-    found_px_per_row: float
 
 
 def slope_of(estimates: Sequence[Estimate], rows: int) -> Slope:
     """Combine the slopes of agreeing methods; one that is not significant counts as none."""
     told = [one for one in estimates if math.isfinite(one.slope_error)]
     if not told or rows < 8:
-        return Slope(0.0, math.inf, 0.0)
+        return Slope(0.0, math.inf)
     weights = [
         1 / (one.slope_error**2 + (2 * _SLOPE_FLOORS_PX[one.method] / rows) ** 2) for one in told
     ]
@@ -131,4 +130,4 @@ def slope_of(estimates: Sequence[Estimate], rows: int) -> Slope:
     else:
         error *= 2
     sure = abs(mean) > _SLOPE_ERRORS * error and abs(mean) * (rows - 1) > _SLOPE_PX
-    return Slope(mean if sure else 0.0, error, mean)
+    return Slope(mean if sure else 0.0, error)
