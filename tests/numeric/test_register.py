@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +198,49 @@ def test_a_jump_is_followed_by_measuring_every_angle() -> None:
             expected = truth_at(angle)
             expected[1:] += wrong.get(angle, 0.0)
             assert np.abs(course.at(angle) - expected).max() < 0.3
+
+
+@pytest.mark.parametrize("jitter_px", [0.3, 1.0])
+def test_jitter_from_angle_to_angle_is_followed(jitter_px: float) -> None:
+    rng = np.random.default_rng(8)
+    jitter = {angle: float(rng.normal(0, jitter_px)) for angle in range(301)}
+    course = filled(301, RegisterParams(), jitter)
+    assert len(course.measured) > 200
+    off = [
+        np.abs(course.at(angle) - truth_at(angle) - jitter[angle])[1:].max()
+        for angle in course.measured
+    ]
+    assert np.sqrt(np.mean(np.square(off))) < 0.05
+
+
+def test_what_noise_explains_is_smoothed_not_followed() -> None:
+    rng = np.random.default_rng(9)
+    course = ShiftCourse([True] * 301, 3, RegisterParams(refine_above_px=0.01))
+    for _ in range(2):
+        for angle in course.wanted():
+            one = measured_at(angle, float(rng.normal(0, 0.1)))
+            course.add(angle, replace(one, error_px=np.full(3, 0.1)))
+    assert len(course.refined()) < 60
+    off = np.array([course.at(angle) - truth_at(angle) for angle in range(301)])[:, 1:]
+    assert np.sqrt((off**2).mean()) < 0.09
+
+
+def test_the_error_of_a_shift_is_told() -> None:
+    phase = blobs((96, 256), seed=6)
+    matcher = DistanceMatcher((96, 256), STRENGTHS, 4)
+    rng = np.random.default_rng(7)
+    images = [image_of(phase, STRENGTHS[0]), image_of(phase, STRENGTHS[2])]
+    found, told = [], []
+    for _ in range(60):
+        one, two = (image + rng.normal(0, 0.01, image.shape) for image in images)
+        match = matcher.match(
+            matcher.prepare(one.astype(np.float32)), matcher.prepare(two.astype(np.float32)), (0, 2)
+        )
+        found.append((match.dy_px, match.dx_px))
+        told.append(match.error_px)
+    rms = np.sqrt(np.mean(np.var(found, axis=0)))
+    assert 0.005 < rms < 0.3
+    assert np.sqrt(np.mean(np.square(told))) == pytest.approx(rms, rel=0.35)
 
 
 def test_angles_depend_on_few_later_ones() -> None:

@@ -39,6 +39,8 @@ _KNEE, _SLOPE = 0.02, 2.0
 _TAPER = 0.15
 _LARGEST = 1100
 _FREE = 0.08
+# By how much noise counts for more because taper and padding make neighbouring waves alike.
+_NEIGHBOURS = 1.4
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Match:
         Height above the background over that of the next peak within the range; 1 is a tie.
     beyond_px : (float, float) or None
         Where outside the range, if anywhere, the images agree better: (dy, dx).
+    error_px : float
+        Standard deviation of each of the two shifts by the images' noise.
     """
 
     dy_px: float
@@ -62,6 +66,7 @@ class Match:
     coefficient: float
     lead: float
     beyond_px: tuple[float, float] | None = None
+    error_px: float = 0.0
 
 
 class DistanceMatcher:
@@ -202,7 +207,8 @@ class DistanceMatcher:
         start = np.array([peak.shift_px[1], peak.shift_px[0]])
         found = _climb(product, self._q_y, self._q_x, self._columns, start)
         dy, dx = found * self.binning
-        return Match(float(dy), float(dx), peak.height, peak.lead, beyond)
+        error = _error(product, self._q_y, self._q_x, self._columns, found) * self.binning
+        return Match(float(dy), float(dx), peak.height, peak.lead, beyond, float(error))
 
     def _beyond(self, correlation: Real, height: float) -> tuple[float, float] | None:
         """Return the shift of a clearly higher correlation outside the range, if there is one."""
@@ -341,3 +347,30 @@ def _climb(product: Spectrum, q_y: Floats, q_x: Floats, columns: int, start: Flo
     if math.hypot(place[0] - start[0], place[1] - start[1]) > 1.5:
         return start
     return place
+
+
+@njit(nogil=True, cache=True)
+def _error(product: Spectrum, q_y: Floats, q_x: Floats, columns: int, place: Floats) -> float:
+    """Return the standard deviation of a shift, root mean square of both directions.
+
+    At the right shift the waves of the cross-spectrum are real but for noise; what is imaginary
+    tells how far noise moves the maximum, against the curvature that the real part makes.
+    """
+    turn = 2 * math.pi
+    v_y = v_x = h_y = h_x = 0.0
+    along_x = np.exp(1j * turn * q_x[:columns] * place[1])
+    for y in range(product.shape[0]):
+        phase = np.exp(1j * turn * q_y[y] * place[0])
+        square_y = (turn * q_y[y]) ** 2
+        for x in range(columns):
+            value = product[y, x] * along_x[x] * phase
+            twice = 1.0 if x == 0 else 2.0
+            square_x = (turn * q_x[x]) ** 2
+            noise = (twice * value.imag) ** 2
+            v_y += noise * square_y
+            v_x += noise * square_x
+            h_y += twice * value.real * square_y
+            h_x += twice * value.real * square_x
+    if h_y <= 0 or h_x <= 0:
+        return math.inf
+    return math.sqrt(_NEIGHBOURS * (v_y / h_y**2 + v_x / h_x**2) / 2)

@@ -207,10 +207,16 @@ class AnchorMeasurer:
             match = self._matcher.measure(first, image, (0, distance))
             result.shifts_px[distance] = match.dy_px, match.dx_px
             result.quality[distance] = match.coefficient
+            result.error_px[distance] = match.error_px
             result.usable[distance] = self._sure(match)
             beyond[distance] = match.beyond_px
         return Measurement(
-            result.shifts_px, result.quality, result.usable, tuple(beyond), "; ".join(faults)
+            result.shifts_px,
+            result.quality,
+            result.usable,
+            tuple(beyond),
+            "; ".join(faults),
+            result.error_px,
         )
 
     def scale_errors(self, angle: int) -> Floats:

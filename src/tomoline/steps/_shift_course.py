@@ -7,7 +7,7 @@ its frames: a scan that is followed while it is recorded gets the same numbers a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ _NEIGHBOURS = 3
 _CLOSE = 3
 # Further than this from the course an anchor is called an outlier, in pixels.
 _OUTLIER_PX = 0.75
+# Error of a measurement that does not tell it; and how many errors are within reason.
+_ERROR_PX, _SIGMAS = 0.05, 3.0
 
 
 def LOOK_AHEAD_ANGLES(params: RegisterParams) -> int:  # noqa: N802 (named as a constant of the step)
@@ -49,6 +51,8 @@ class Measurement:
         For each distance where outside the search range the images agree better, if anywhere.
     fault : str
         Why nothing could be measured, else empty.
+    error_px : (distances,) float64
+        Standard deviation of the shifts by the noise of the images; 0 where it is not known.
     """
 
     shifts_px: Floats
@@ -56,12 +60,25 @@ class Measurement:
     usable: NDArray[np.bool_]
     beyond_px: tuple[tuple[float, float] | None, ...]
     fault: str = ""
+    error_px: Floats = field(default_factory=lambda: np.zeros(0))
+
+    def error_of(self, distance: int) -> float:
+        """Return the standard deviation of a distance's shifts, by guess where it is not known."""
+        known = float(self.error_px[distance]) if distance < len(self.error_px) else 0.0
+        return known if known > 0 else _ERROR_PX
 
     @classmethod
     def failed(cls, distances: int, fault: str) -> Measurement:
         """Return that an angle told nothing, and why."""
         nothing = np.zeros(distances)
-        return cls(np.zeros((distances, 2)), nothing, nothing > 0, (None,) * distances, fault)
+        return cls(
+            np.zeros((distances, 2)),
+            nothing,
+            nothing > 0,
+            (None,) * distances,
+            fault,
+            nothing.copy(),
+        )
 
 
 class ShiftCourse:
@@ -228,7 +245,53 @@ class ShiftCourse:
         near = sorted(one for one in inside if abs(one - angle) <= _CLOSE and one in self.measured)
         if sum(bool(self.measured[one].usable[distance]) for one in near) < 3:
             return None
-        return self._fit(near, angle, distance, quadratic_from=99)
+        fit = self._fit(near, angle, distance, quadratic_from=99)
+        own = self.measured.get(angle)
+        if fit is None or own is None or not own.usable[distance]:
+            return fit
+        away: Floats = own.shifts_px[distance] - fit
+        error = own.error_of(distance)
+        typical, variance = self._scatter(sorted(inside), distance)
+        limit = max(2 * _SIGMAS * max(typical, error), _OUTLIER_PX)
+        if float(np.hypot(*away)) > limit:
+            # Alone, it is an outlier; at a jump one of the next is with it.
+            beside = [one for one in near if one != angle and self.measured[one].usable[distance]]
+            beside.sort(key=lambda one: abs(one - angle))
+            lone = [
+                self.measured[one].shifts_px[distance] - own.shifts_px[distance] for one in beside
+            ]
+            if all(float(np.hypot(*one)) > limit for one in lone[:2]):
+                return fit
+        variance = max(variance, self._scatter(near, distance, whole=True)[1])
+        # A stage that jitters from angle to angle scatters measurements by more than their
+        # errors; an angle's own counts by the share of the scatter that is real, as James and
+        # Stein shrink means.
+        result: Floats = fit + max(0.0, 1.0 - error**2 / max(variance, 1e-12)) * away
+        return result
+
+    def _scatter(
+        self, angles: Sequence[int], distance: int, whole: bool = False
+    ) -> tuple[float, float]:
+        """Return how far measurements lie from their course: typically, and the mean square.
+
+        Told by how they differ from the mean of their neighbours; of one component, in pixels.
+        The mean leaves outliers away, or is of the whole.
+        """
+        known = [
+            self.measured[one].shifts_px[distance]
+            for one in angles
+            if one in self.measured and self.measured[one].usable[distance]
+        ]
+        if len(known) < (3 if whole else 5):
+            return 0.0, 0.0
+        every = np.array(known)
+        bent = every[1:-1] - (every[:-2] + every[2:]) / 2
+        # Three points of variance 1 have a bend of variance 1.5.
+        lengths = np.hypot(bent[:, 0], bent[:, 1]) / 1.5**0.5
+        # Of two Gaussian components of variance 1, the median of the length is 1.18.
+        typical = float(np.median(lengths)) / 1.18
+        inner = lengths if whole else lengths[lengths <= 2 * _SIGMAS * typical]
+        return typical, float(np.mean(np.square(inner))) / 2 if len(inner) else 0.0
 
     def _fit(
         self, angles: Sequence[int], at: int, distance: int, quadratic_from: int = 6
@@ -250,7 +313,9 @@ class ShiftCourse:
             one = self.measured[self.anchors[anchor]]
             for distance in range(1, self.distances):
                 away = one.shifts_px[distance] - self._smooth(anchor, distance)
-                if one.usable[distance] and float(np.hypot(*away)) > self._limit_px:
+                # What noise explains is not looked at closer.
+                limit = max(self._limit_px, _SIGMAS * one.error_of(distance))
+                if one.usable[distance] and float(np.hypot(*away)) > limit:
                     return True
         return False
 
