@@ -7,6 +7,7 @@ process's memory.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tomoline.errors import files
 from tomoline.files.atomic import translate_os_error
 
 Floats = NDArray[np.float32]
@@ -91,9 +93,7 @@ class FileSinograms:
             flags = os.O_RDWR | (os.O_CREAT | os.O_TRUNC if shape else 0)
             self._descriptor = os.open(path, flags, 0o666)
             if shape is not None:
-                size = HEADER_BYTES + 4 * int(np.prod(shape))
-                # Taken now, so that a full disk is known before hours of work, not after.
-                os.posix_fallocate(self._descriptor, 0, size)
+                self._take_room(HEADER_BYTES + 4 * int(np.prod(shape)))
                 os.pwrite(self._descriptor, np.array(shape, np.int64).tobytes(), 0)
                 self._shape = shape
             else:
@@ -101,6 +101,21 @@ class FileSinograms:
                 self._shape = (int(header[0]), int(header[1]), int(header[2]))
         except OSError as error:
             raise translate_os_error(error, path) from error
+
+    def _take_room(self, size: int) -> None:
+        """Take the room now, so that a full disk is known before hours of work, not after."""
+        try:
+            os.posix_fallocate(self._descriptor, 0, size)
+        except OSError as error:
+            self._path.unlink(missing_ok=True)
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise
+            raise files.DISK_FULL.error(
+                self._path,
+                f"The projections need {size / 2**30:.3g} GiB, which are not free.",
+                "Free some space, give another folder with --scratch, or a higher --memory, which "
+                "holds them instead; then run the same command again: finished steps are kept.",
+            ) from error
 
     @property
     def shape(self) -> tuple[int, int, int]:

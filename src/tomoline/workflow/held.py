@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tomoline.files.atomic import translate_os_error
 from tomoline.files.sinograms import FileSinograms, MemorySinograms, Sinograms
 from tomoline.params import StepParams
 from tomoline.steps import Engine, Shape, Step
@@ -77,7 +78,11 @@ class Held:
         engine, size = self._taken.pop(path, (None, 0))
         if engine is not None:
             engine.memory_bytes += size
-        self._place(path).unlink(missing_ok=True)
+        place = self._place(path)
+        try:
+            place.unlink(missing_ok=True)
+        except OSError as error:
+            raise translate_os_error(error, place) from error
 
     def release(self) -> None:
         """Give back the memory; scratch files stay."""

@@ -82,3 +82,17 @@ def test_a_file_cut_short(tmp_path: Path) -> None:
     os.truncate(tmp_path / "scratch", 5000)
     with pytest.raises(TomolineError, match="ends"):
         FileSinograms(tmp_path / "scratch").read_rows(0, SHAPE[0])
+
+
+def test_a_scratch_file_that_finds_no_room_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(TomolineError) as caught:
+        FileSinograms(tmp_path / "store.scratch", (2, 3, 4))
+    assert caught.value.code == "FILE-08"
+    assert "--scratch" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
