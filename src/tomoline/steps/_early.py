@@ -7,6 +7,7 @@ are those of the whole scan; so a scan that was followed gives the same bytes as
 from __future__ import annotations
 
 import hashlib
+import math
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,12 @@ class EarlyResults:
         """Whether no more projections can be kept."""
         return self._room <= 0
 
+    @property
+    def projection_bytes(self) -> int:
+        """Memory that the projections take now."""
+        with self._lock:
+            return sum(result.projection.nbytes for _, result in self.retrieved.values())
+
     def add(self, angle: int, shifts_px: NDArray[np.float64], result: Retrieved) -> None:
         """Keep the projection of an angle, with the shifts that it was made with."""
         self._room -= result.projection.nbytes
@@ -63,6 +70,11 @@ class EarlyResults:
         with self._lock:
             made_with, result = self.retrieved.pop(angle, (None, None))
         return result if np.array_equal(shifts_px, made_with) else None  # type: ignore[arg-type]
+
+
+def bytes_beside(kept: int, chunk: int, memory: int) -> int:
+    """Return what to say that a chunk takes, so that all chunks and what is kept fit the memory."""
+    return math.ceil(chunk * memory / max(memory - kept, memory // 4, 1))
 
 
 def flats_digest(flat_fields: Path) -> str:

@@ -14,7 +14,7 @@ from tomoline.errors import TomolineError
 from tomoline.files.scan_files import ScanFiles
 from tomoline.params import StepParams
 from tomoline.steps._base import StepContext
-from tomoline.steps._early import EARLY, EarlyResults, flats_digest
+from tomoline.steps._early import EARLY, EarlyResults, bytes_beside, flats_digest
 from tomoline.steps._scan_describe import open_described, partial_layout
 from tomoline.steps.flats import FLATS
 from tomoline.steps.following import Arrived
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from tomoline.steps._anchors import AnchorMeasurer
     from tomoline.steps._retriever import Retrieved
 
-# Share of the engine's memory for projections that wait for the end of the scan.
-_SHARE = 0.4
+# Share of the engine's memory for projections that wait for the end of the scan. The store that
+# they go to then takes its share while they are still there.
+_SHARE = 0.3
 # Angles that are retrieved before the folder is looked at again, for each thread.
 _AT_ONCE = 8
 # So many frames of a distance must be known to come before their number is believed.
@@ -99,11 +100,11 @@ class ScanFollower:
         wanted = wanted[: _AT_ONCE * self._context.engine.threads]
         if not wanted:
             return False
-        measurer = self._measurer(layout)
+        measurer, memory = self._measurer(layout), self._context.engine.memory_bytes
         found = self._context.engine.map(
             measurer.measure,
             wanted,
-            bytes_per_chunk=measurer.bytes_per_angle,
+            bytes_per_chunk=bytes_beside(int(_SHARE * memory), measurer.bytes_per_angle, memory),
             label="shifts, as frames come",
         )
         self._early.measured.update(zip(wanted, found, strict=True))
@@ -162,9 +163,15 @@ class ScanFollower:
         measurer = self._measurer(layout) if distances > 1 else None
         magnification = measurer.magnification if measurer else (1.0,) * distances
         quiet: Any = self._parameters["retrieve"].model_copy(update={"corrected_frames": False})
+        memory = self._context.engine.memory_bytes
         retriever = Retriever.open(
-            layout, self._context.input("flat_fields"), Shifts(shifts, magnification), quiet
+            layout,
+            self._context.input("flat_fields"),
+            Shifts(shifts, magnification),
+            quiet,
+            memory_bytes=memory,
         )
+        kept = retriever.shared_bytes + int(_SHARE * memory)
 
         def work(angle: int) -> Retrieved | None:
             try:
@@ -175,7 +182,7 @@ class ScanFollower:
         found = self._context.engine.map(
             work,
             wanted,
-            bytes_per_chunk=retriever.bytes_per_call,
+            bytes_per_chunk=bytes_beside(kept, retriever.bytes_per_call, memory),
             label="projections, as frames come",
         )
         for one, result in zip(wanted, found, strict=True):

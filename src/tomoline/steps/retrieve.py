@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._early import recall_early
+from tomoline.steps._early import bytes_beside, recall_early
 from tomoline.steps._retrieval_plan import RetrieveParams, settle
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
@@ -111,10 +111,10 @@ def _retrieve_all(
     memory = context.engine.memory_bytes
     room = memory // 8
     at_once = max(1, min(_ANGLES_AT_ONCE, (room - retriever.bytes_per_call) // frame_bytes))
-    # So that calls at the same time, and what they share, stay within the memory together.
-    share = memory / max(memory - retriever.shared_bytes, memory // 4)
     taking_part = layout.taking_part
     early = None if retriever.keeps_frames else recall_early(context)
+    kept = retriever.shared_bytes + (early.projection_bytes if early is not None else 0)
+    chunk = retriever.bytes_per_call + at_once * frame_bytes
     blocks = [
         range(first, min(first + at_once, layout.angles))
         for first in range(0, layout.angles, at_once)
@@ -129,7 +129,7 @@ def _retrieve_all(
     for block in context.engine.map(
         work,
         blocks,
-        bytes_per_chunk=int(share * (retriever.bytes_per_call + at_once * frame_bytes)),
+        bytes_per_chunk=bytes_beside(kept, chunk, memory),
         label="phase retrieval" if retriever.plan.optics else "flat-field correction",
     ):
         done.add(block)
