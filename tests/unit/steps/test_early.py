@@ -9,9 +9,9 @@ from tomoline.steps._early import EarlyResults, bytes_beside
 from tomoline.steps._retriever import Retrieved
 
 
-@pytest.mark.parametrize("kept", [0, 1, 200, 333, 750])
+@pytest.mark.parametrize("kept", [0, 1, 200_000, 333_333, 750_000])
 def test_chunks_and_what_is_kept_fit_the_memory_together(kept: int) -> None:
-    memory, chunk = 1000, 7
+    memory, chunk = 1_000_000, 700
     at_a_time = memory // bytes_beside(kept, chunk, memory)
     assert kept + at_a_time * chunk <= memory
     assert at_a_time * chunk > 0.9 * (memory - kept) - chunk
