@@ -71,6 +71,12 @@ def test_a_whole_turn_also_with_the_axis_at_the_side(
     assert result.confidence > 0.3
 
 
+def test_a_whole_turn_is_known_by_its_ends_where_hardly_anything_overlaps() -> None:
+    result, _ = found(angles=361, range_deg=360, end_included=True, overlap_px=12.0, seed=2)
+    assert result.step_deg == pytest.approx(1.0, rel=6e-3)
+    assert result.certain > 0.5
+
+
 def test_a_usual_step_with_a_bit_more_than_half_a_turn() -> None:
     result, step = found(angles=1810, range_deg=181.0, seed=2)
     assert step == pytest.approx(0.1)

@@ -46,6 +46,17 @@ def test_half_a_turn_to_a_fraction_of_a_frame(half_turn: float, seed: int) -> No
     assert found == pytest.approx(half_turn, abs=ERROR_FRAMES)
 
 
+@pytest.mark.parametrize("half_turn", [199.5, 200.0])
+def test_a_whole_turn_closes_also_where_the_axis_is_outside_half_of_the_frame(
+    half_turn: float,
+) -> None:
+    whole = 2 * half_turn
+    first, second = groups(WIDTH, whole, COUNT)
+    ends = [images(places, half_turn, 12.0, 4) for places in (first, second)]
+    found = seam_lag(ends[0], first, ends[1], second, whole + 0.7, 0.0, 6.0, mirrored=False)
+    assert found == pytest.approx(whole, abs=ERROR_FRAMES)
+
+
 def test_nothing_is_told_where_nothing_turns() -> None:
     first, second = groups(WIDTH, 400.0, COUNT)
     still = np.random.default_rng(1).normal(0, 0.1, (len(first), ROWS, WIDTH)).astype(np.float32)

@@ -29,7 +29,7 @@ USUAL_STEPS_DEG = (0.05, 0.1, 0.2, 0.25, 0.5, 1.0)
 _EVENLY = 48
 _WINDOW_DEG = 7.0
 _GOOD_SCORE = 0.12
-"""Correlation that is enough: noise and an axis at the side leave no more of a good one."""
+"""Correlation that is enough: noise and an axis at the side leave no more."""
 _CHANCE = 6.0
 """Standard deviations of a correlation of noise above which it is taken for more."""
 _LAG_STEP = 0.05
@@ -82,8 +82,7 @@ def candidate_steps(count: int) -> tuple[float, ...]:
         # Less than half a turn has no mirrored frames, more than a whole one nobody scans.
         if 178 <= step * (count - 1) <= 370:
             steps.append(step)
-    for turn in (180, 360):
-        # A round step and a little more than the turn.
+    for turn in (180, 360):  # and a little more, for a round step
         for hundredths in (turn * 20 // max(count - 1, 1) * 5 + more for more in (5, 10)):
             if 0 < hundredths and turn <= hundredths / 100 * (count - 1) <= turn + _MORE_DEG:
                 steps.append(hundredths / 100)
@@ -149,6 +148,15 @@ def find_step(images: Images, places: Places | None = None, count: int | None = 
         return FoundStep(180 / max(total, 1), 0.0, float(total))
     prepared = [_prepare(images, where, parts) for parts in _BROAD_PARTS]
     coarse = [_best_shift(prepared[0], where, 180 / step) for step in candidates]
+    # A whole turn ends as it began, which needs no mirror, nor an axis that is seen.
+    closed = _closed(prepared[0], where, total)
+    coarse = [
+        (
+            max(score, closed) if 180 / step < 0.6 * total else score * (1 - min(2 * closed, 1)),
+            shift,
+        )
+        for step, (score, shift) in zip(candidates, coarse, strict=True)
+    ]
     best = int(np.argmax([score for score, _ in coarse]))
     score, shift_px = coarse[best]
     if score <= 0.02:
@@ -207,6 +215,17 @@ def _pairs(where: Places, lag: float, reach: float) -> tuple[Places, Places, Flo
     lags = where[None, :] - where[:, None]
     first, second = np.nonzero(np.abs(lags - lag) <= reach)
     return first, second, lags[first, second].astype(np.float64)
+
+
+def _closed(images: Images, where: Places, count: int) -> float:
+    """Return how like the first frames the last ones are, 0 where not nearly as neighbours are."""
+    first, last = images[where <= where[0] + 2], images[where >= count - 3]
+    if min(len(first), len(last)) < 2:
+        return 0.0
+    pixels = first[0].size
+    found = float(np.einsum("ayx,byx->ab", first, last).mean()) / pixels
+    neighbours = float((first[0] * first[-1]).mean())
+    return found if found > max(0.5 * neighbours, _CHANCE / math.sqrt(pixels)) else 0.0
 
 
 def _best_shift(images: Images, where: Places, lag: float) -> tuple[float, float]:

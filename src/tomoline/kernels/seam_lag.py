@@ -65,8 +65,10 @@ def seam_lag(
     lag_frames: float,
     shift_px: float,
     search_px: float,
+    *,
+    mirrored: bool = True,
 ) -> float | None:
-    """Measure how many frames half a turn takes.
+    """Measure how many frames half a turn takes; or, without the mirror, a whole one.
 
     Parameters
     ----------
@@ -79,6 +81,8 @@ def seam_lag(
     shift_px : float
         What moves the mirrored frames to the right onto the first, to `search_px`.
     search_px : float
+    mirrored : bool
+        Whether `second` shows the specimen from behind.
 
     Returns
     -------
@@ -95,11 +99,11 @@ def seam_lag(
     if end - begin < _LEAST_OVERLAP * columns:
         return None
     part = slice(begin, end)
-    mirrored = slice(columns - end, columns - begin)
+    own = slice(columns - end, columns - begin) if mirrored else part
     one, two = _filtered(first, smooth_px), _filtered(second, smooth_px)
     ahead = _Moving(one, first_places)
     behind = _Moving(two, second_places)
-    turned = _Moving(two[:, :, ::-1], second_places)
+    turned = _Moving(two[:, :, ::-1] if mirrored else two, second_places)
     fixed = ahead.at(0.0, part)
     # Where the axis is, as far as that matters here.
     trials = shift_px + np.arange(-search_px, search_px + 0.5)
@@ -107,7 +111,7 @@ def seam_lag(
     centre = float(trials[int(np.argmin(totals))])
     near = _merged(
         ahead.least_differences(fixed, 0.0, part),
-        behind.least_differences(behind.at(0.0, mirrored), 0.0, mirrored),
+        behind.least_differences(behind.at(0.0, own), 0.0, own),
     )
     return _read(near, turned.least_differences(fixed, centre, part), lag_frames, spacing)
 

@@ -94,7 +94,9 @@ def _seam(
     from tomoline.kernels.seam_lag import groups, seam_lag
 
     look = _Looker(found, region, distance, _SEAM_COLUMNS)
-    lag = 180 / step_deg
+    # A whole turn ends as it began, wherever the axis is.
+    whole_turn = 360 / step_deg <= look.count + 1
+    lag = (360 if whole_turn else 180) / step_deg
     images, places = [], []
     for wanted in groups(look.columns // look.wide, lag, look.count):
         seen = {place: look(place) for place in wanted.tolist()}
@@ -105,15 +107,17 @@ def _seam(
         images.append(np.stack(list(whole.values())))
     columns = images[0].shape[2]
     middle_px = (axis_px - (look.wide - 1) / 2) / look.wide
-    return seam_lag(
+    lag_found = seam_lag(
         images[0],
         places[0],
         images[1],
         places[1],
         lag,
-        2 * middle_px - (columns - 1),
+        0.0 if whole_turn else 2 * middle_px - (columns - 1),
         (2 * error_px + _SHIFTED_PX) / look.wide,
+        mirrored=not whole_turn,
     )
+    return lag_found / 2 if lag_found is not None and whole_turn else lag_found
 
 
 class _Looker:
