@@ -18,7 +18,7 @@ from tomoline.kernels.axis_sharpness import spread_of_gradients
 from tomoline.kernels.stamp import text_dots
 from tomoline.steps._axis import RotationAxis
 from tomoline.steps._axis_methods import Estimate
-from tomoline.steps._axis_sweep import label_of, part_corner
+from tomoline.steps._axis_sweep import Sweep, label_of, part_corner, picture_of
 from tomoline.steps._axis_verdict import decide, slope_of
 from tomoline.steps.axis import AXIS
 
@@ -256,6 +256,16 @@ def test_the_sweep_shows_the_axes_that_were_used(tmp_path: Path) -> None:
         assert np.array_equal(area > 127, dots)
         framed = picture[top + 100, left] == 255
         assert framed == (number == 3)
+
+
+def test_the_sweep_shows_row_0_at_the_top_as_viewers_show_the_volume() -> None:
+    slices = np.zeros((3, 64, 64), np.float32)
+    slices[:, :20] = 1.0
+    picture = picture_of(Sweep(np.arange(3.0), 0.0, (0.0, 0.0), slices))
+    top, left = part_corner(1, 3, 64)
+    part = picture[top : top + 64, left : left + 64]
+    assert part[16:20, 4:-4].min() == 255
+    assert part[24:-4, 4:-4].max() == 0
 
 
 def test_the_sweep_is_sharp_where_its_label_says(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tomoline.files.frames import FrameLocation
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout
 from tomoline.workflow.report import _scan_frames, write_report
+from tomoline.workflow.report._picture import figure, grey
 from tomoline.workflow.report._svg import Series
 
 ANGLES, DISTANCES, FLATS = 12, 3, 5
@@ -115,7 +116,7 @@ def test_everything_is_told(data_set: Path) -> None:
     for expected in (
         "finished", "10 of 12", "18 keV", "3 distances, 73 to 83 mm", "ctf", "0.970",
         "2.5 px", "19.75 px", "fairly sure", "0.120°", "50 × 40 × 30", "No warnings",
-        "slice 5", "slice 25", "black is -1, white 2", "OME-Zarr, uint16", "0.1 % of the voxels",
+        "slice 4", "slice 24", "black is -1, white 2", "OME-Zarr, uint16", "0.1 % of the voxels",
         "wedge 19.90 - 0.40", "guess that was given 20.00", "overlap of 12.5 pixels",
         "Shift along x", "77 mm", "not used", "magnification 1.00000, 1.00100, 1.00200",
         "Likeness to the flats", "Best flat", "flats used: 5, 5, 4", "bad pixels replaced: 2",
@@ -201,3 +202,13 @@ def test_curves_show_what_the_files_hold(data_set: Path, monkeypatch: pytest.Mon
     assert curve.y[5] == pytest.approx(scores[1, 5, chosen[1, 5]].mean())
     assert np.isnan(curve.y[3])
     assert drawn["Best flat"][2].y[0] == chosen[2, 0, 0] + 1
+
+
+def test_slices_of_scans_have_row_0_at_the_top() -> None:
+    image = np.arange(12, dtype=np.float32).reshape(3, 4)
+    shown = grey(image, (0.0, 11.0), y_up=False)
+    assert np.array_equal(shown[::-1], grey(image, (0.0, 11.0)))
+    assert shown[0].max() < shown[-1].min()
+    mark = '<circle cx="1.0" cy="0.0" r="1"/>'
+    assert "scale(1 -1)" in figure(image, caption="", width=90, marks=mark)
+    assert "scale(1 -1)" not in figure(image, caption="", width=90, marks=mark, y_up=False)

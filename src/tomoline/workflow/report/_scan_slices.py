@@ -40,7 +40,7 @@ def _preview(source: Source) -> str:
         [
             figure(
                 images[one],
-                caption=f"slice {rows[one] + 1}",
+                caption=f"slice {rows[one]}",
                 width=_WIDTH,
                 pixel_size_nm=1000 * size if size else None,
                 limits=limits,
@@ -54,7 +54,8 @@ def _preview(source: Source) -> str:
     quantity = f"{details.get('quantity') or 'values'}{'' if unit == '1' else f' in {unit}'}"
     return drawn + (
         f'<p class="quiet">{escape(quantity)}; black is {number(limits[0])}, white '
-        f"{number(limits[1])}. x to the right, y down; the rotation axis is in the middle.</p>"
+        f"{number(limits[1])}. x to the right, y down; the rotation axis is in the middle; "
+        "slices are counted from 0.</p>"
     )
 
 
