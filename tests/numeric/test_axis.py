@@ -260,12 +260,12 @@ def test_the_sweep_shows_the_axes_that_were_used(tmp_path: Path) -> None:
 
 def test_the_sweep_shows_row_0_at_the_top_as_viewers_show_the_volume() -> None:
     slices = np.zeros((3, 64, 64), np.float32)
-    slices[:, :20] = 1.0
+    slices[:, :40] = 1.0
     picture = picture_of(Sweep(np.arange(3.0), 0.0, (0.0, 0.0), slices))
     top, left = part_corner(1, 3, 64)
     part = picture[top : top + 64, left : left + 64]
-    assert part[16:20, 4:-4].min() == 255
-    assert part[24:-4, 4:-4].max() == 0
+    assert part[30:38, 8:-8].min() == 255
+    assert part[44:-8, 8:-8].max() == 0
 
 
 def test_the_sweep_is_sharp_where_its_label_says(tmp_path: Path) -> None:
