@@ -55,7 +55,7 @@ class SlicesParams(StepParams):
         ge=3,
         le=201,
         help="Columns that the removal of rings compares; rings up to half as wide go. By default "
-        "9 for fast, which is gentle to the specimen, and 21 for the others.",
+        "9 for fast, which is gentle to the specimen, and 21 for sorting and vo; wavelet has none.",
         when="When wide rings are left, or the middle of slices has lost contrast.",
     )
     mask_fraction: float | None = parameter(
