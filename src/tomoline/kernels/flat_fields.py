@@ -84,6 +84,12 @@ class FrameStatistics:
             np.zeros(shape, np.int32),
         )
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the images."""
+        images = (self.total, self.low, self.high, self.low_at, self.high_at)
+        return sum(image.nbytes for image in images)
+
     def add(self, frames: NDArray[Any], indices: Sequence[int]) -> None:
         """Add frames (n, rows, columns) with their numbers; what is no number counts as 0."""
         _flat_statistics.add_frames(

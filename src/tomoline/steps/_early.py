@@ -7,7 +7,6 @@ are those of the whole scan; so a scan that was followed gives the same bytes as
 from __future__ import annotations
 
 import hashlib
-import math
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,11 +69,6 @@ class EarlyResults:
         with self._lock:
             made_with, result = self.retrieved.pop(angle, (None, None))
         return result if np.array_equal(shifts_px, made_with) else None  # type: ignore[arg-type]
-
-
-def bytes_beside(kept: int, chunk: int, memory: int) -> int:
-    """Return what to say that a chunk takes, so that all chunks and what is kept fit the memory."""
-    return math.ceil(chunk * memory / max(memory - kept, memory // 4, 1))
 
 
 def flats_digest(flat_fields: Path) -> str:

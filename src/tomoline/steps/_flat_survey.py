@@ -13,6 +13,7 @@ from tomoline.errors import TomolineError
 from tomoline.errors import flats as kinds
 from tomoline.files.frames import Frames
 from tomoline.steps._base import StepContext
+from tomoline.steps._beside import bytes_beside
 
 if TYPE_CHECKING:
     from tomoline.kernels.flat_fields import FrameStatistics
@@ -130,9 +131,11 @@ def survey(
     def read(piece: tuple[int, tuple[int, ...]]) -> _Piece:
         return _read_piece(frames, piece, form, skip)
 
-    for piece in context.engine.map(
-        read, work, bytes_per_chunk=chunk_bytes(rows, columns, frames.dtype.itemsize), label=label
-    ):
+    kept = found.descriptors.nbytes + found.coarse.nbytes
+    kept += sum(statistics.nbytes for statistics in found.statistics)
+    chunk = chunk_bytes(rows, columns, frames.dtype.itemsize)
+    told = bytes_beside(kept, chunk, context.engine.memory_bytes)
+    for piece in context.engine.map(read, work, bytes_per_chunk=told, label=label):
         found.statistics[piece.group].include(piece.statistics)
         for index, descriptor in piece.descriptors.items():
             found.descriptors[index] = descriptor

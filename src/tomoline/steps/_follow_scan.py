@@ -14,7 +14,8 @@ from tomoline.errors import TomolineError
 from tomoline.files.scan_files import ScanFiles
 from tomoline.params import StepParams
 from tomoline.steps._base import StepContext
-from tomoline.steps._early import EARLY, EarlyResults, bytes_beside, flats_digest
+from tomoline.steps._beside import bytes_beside
+from tomoline.steps._early import EARLY, EarlyResults, flats_digest
 from tomoline.steps._scan_describe import open_described, partial_layout
 from tomoline.steps.flats import FLATS
 from tomoline.steps.following import Arrived

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._early import bytes_beside, recall_early
+from tomoline.steps._beside import bytes_beside
+from tomoline.steps._early import recall_early
 from tomoline.steps._retrieval_plan import RetrieveParams, settle
 from tomoline.steps._shifts import Shifts
 from tomoline.steps.scan_layout import ScanLayout

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tomoline.steps._early import EarlyResults, bytes_beside
+from tomoline.steps._beside import bytes_beside
+from tomoline.steps._early import EarlyResults
 from tomoline.steps._retriever import Retrieved
 
 
