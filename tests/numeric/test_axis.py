@@ -209,6 +209,19 @@ def test_less_than_half_a_turn_is_told(tmp_path: Path) -> None:
     assert values["confidence"] == 0
 
 
+def test_a_guess_is_made_sharp_where_half_a_turn_is_not_there(tmp_path: Path) -> None:
+    angles = angles_of(170, 170)
+    context = AxisContext(tmp_path, discs(131.27, angles, noise=0.01), angles)
+    values = found_in(context, guess_px=133.0)
+    assert values["rotation_axis_px"] == pytest.approx(131.27, abs=ROUGH_PX)
+    assert values["source"] == "guess and sharpness"
+    assert values["confidence"] < 0.5
+    assert set(context.codes) >= {"AXIS-08", "AXIS-11"}
+    lost = AxisContext(tmp_path, discs(131.27, angles, noise=0.01), angles)
+    assert found_in(lost, guess_px=60.0)["source"] == "guess"
+    assert "AXIS-01" in lost.codes
+
+
 def test_specimen_in_a_part_of_the_height(tmp_path: Path) -> None:
     angles = angles_of(180)
     made = 0.01 * np.random.default_rng(2).standard_normal((48, 180, 256)).astype(np.float32)

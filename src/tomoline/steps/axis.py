@@ -20,7 +20,6 @@ from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
     from tomoline.steps._axis_search import Found
-    from tomoline.steps._axis_verdict import Verdict
 
 _LEAST_PROJECTIONS = 8
 # Rows that are averaged in a block.
@@ -38,6 +37,8 @@ _EMPTY_EDGE = 0.15
 _UNSURE = 0.5
 # Confidence in a given axis that the projections contradict.
 _CONTRADICTED = 0.3
+# Confidence in what sharpness alone finds beside a guess, and how reliable it must be for that.
+_GUESSED, _SHARP_ENOUGH = 0.4, 0.5
 
 
 @dataclass(frozen=True)
@@ -86,11 +87,13 @@ def run(params: AxisParams, context: StepContext) -> Values:
     if near is not None:
         found = _clearer(search.judge(near), found, context, layout.root, near)
     start = found.verdict.axis_px if found.verdict else params.axis_px
+    if start is None and guess is not None and 0 <= guess <= width - 1:
+        start = guess
     if start is not None:
         found = search.sharpen(found, start)
     verdict = found.verdict
     slope = slope_of(verdict.agreeing if verdict and params.tilt else (), rows)
-    outcome = _settle(params, guess, verdict, slope.px_per_row, width)
+    outcome = _settle(params, guess, found, slope.px_per_row, width)
     _warn_of_doubts(params, context, layout.root, found, outcome, guess)
     smear = abs(outcome.slope) * width / 2
     if smear > _SMEAR_PX:
@@ -190,9 +193,10 @@ def _clearer(
 
 
 def _settle(
-    params: AxisParams, guess: float | None, verdict: Verdict | None, slope: float, width: int
+    params: AxisParams, guess: float | None, found: Found, slope: float, width: int
 ) -> _Outcome:
     """Return the axis to use: the given one, the found one, the guess, or the middle."""
+    verdict = found.verdict
     if params.axis_px is not None:
         confidence = 0.0
         if verdict is not None:
@@ -202,6 +206,10 @@ def _settle(
     if verdict is not None:
         return _Outcome(verdict.axis_px, slope, verdict.confidence, verdict.source, True)
     if guess is not None and 0 <= guess <= width - 1:
+        # Sharpness needs no half turn, but somebody who says about where to look.
+        for one in found.estimates:
+            if one.method == "sharpness" and one.reliability >= _SHARP_ENOUGH:
+                return _Outcome(one.axis_px, 0.0, _GUESSED, "guess and sharpness", True)
         return _Outcome(guess, 0.0, 0.0, "guess", False)
     return _Outcome((width - 1) / 2, 0.0, 0.0, "middle of the field", False)
 
