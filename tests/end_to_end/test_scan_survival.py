@@ -115,6 +115,14 @@ def test_a_recording_that_ends_too_early(small_scan: Path, tmp_path: Path) -> No
     assert "Traceback" not in done.stderr
 
 
+def test_following_does_not_wait_for_a_misspelt_key_to_mend(tmp_path: Path) -> None:
+    source = tmp_path / "live.par"
+    source.write_text("ENERGIE = 18\nPREFIX = live_d1_\n")
+    done = tomoline("run", source, "--follow", "--patience", "200")
+    assert done.returncode == 1
+    assert "SCAN-02" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["float32", "uint16"])
 @pytest.mark.parametrize("name", ["zarr", "tiff", "hdf5", "mrc"])
 def test_every_format_holds_the_same_volume(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tomoline.errors import TomolineError
+from tomoline.errors import Faults, TomolineError
 from tomoline.files.scan_files import ScanFiles
 from tomoline.params import StepParams
 from tomoline.steps._base import StepContext
@@ -60,6 +60,8 @@ class ScanFollower:
         source = self._context.source
         try:
             found = open_described(source, params)
+        except Faults:
+            raise  # a parameter file with mistakes does not get better by waiting
         except TomolineError as error:
             self._found = None
             folder = source if source.is_dir() else source.parent
