@@ -130,16 +130,13 @@ class ScanFollower:
         whole = (len(places) - 1) // params.every_angles * params.every_angles + 1
         taking_part[places[max(whole, 0) :]] = False
         course = ShiftCourse(taking_part.tolist(), len(layout.projections), params)
-        for angle in course.anchors:
-            if angle in self._early.measured:
-                course.add(angle, self._early.measured[angle])
         for angle, measurement in self._early.measured.items():
             course.add(angle, measurement)
         return course
 
     def _retrieve(self) -> bool:
         """Retrieve angles whose frames are there and whose shifts are settled."""
-        from tomoline.steps._anchors import LOOK_AHEAD_ANGLES
+        from tomoline.steps._anchors import LOOK_AHEAD_ANGLES, magnifications
         from tomoline.steps._retriever import BadFrameError, Retriever
         from tomoline.steps._shifts import Shifts
 
@@ -163,14 +160,12 @@ class ScanFollower:
         wanted = wanted[: _AT_ONCE * self._context.engine.threads]
         if not wanted:
             return False
-        measurer = self._measurer(layout) if distances > 1 else None
-        magnification = measurer.magnification if measurer else (1.0,) * distances
         quiet: Any = self._parameters["retrieve"].model_copy(update={"corrected_frames": False})
         memory = self._context.engine.memory_bytes
         retriever = Retriever.open(
             layout,
             self._context.input("flat_fields"),
-            Shifts(shifts, magnification),
+            Shifts(shifts, magnifications(layout, params)),
             quiet,
             memory_bytes=memory,
         )
