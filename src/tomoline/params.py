@@ -28,7 +28,7 @@ from tomoline.units import unit_of_name
 class StepParams(BaseModel):
     """Base of the parameters of a step: frozen, and unknown names are faults."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, defer_build=True)
 
 
 def parameter(

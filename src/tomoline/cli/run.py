@@ -14,23 +14,24 @@ from tomoline import errors
 from tomoline.cli._compiled import kernels_are_compiled
 from tomoline.cli._progress import RunDisplay
 from tomoline.engine import ThreadsEngine
-from tomoline.errors import Notice, TomolineError
-from tomoline.files.atomic import translate_os_error
+from tomoline.errors import TomolineError
 from tomoline.params import StepParams
 from tomoline.recipes import RECIPES, Recipe, recipe_for
-from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.surfaces.parameters import resolve
 from tomoline.units import parse_bytes
 from tomoline.workflow.dataset import RECORD_SUFFIX, DataSet, find
-from tomoline.workflow.fingerprint import digest
+from tomoline.workflow.execution import (
+    as_before,
+    check_destination,
+    make_folder,
+    root_of,
+    run_and_report,
+)
 from tomoline.workflow.follow import follow_recipe
 from tomoline.workflow.memory import available_threads, memory_limit
 from tomoline.workflow.plan import plan
 from tomoline.workflow.record import Record
-from tomoline.workflow.run import load_record, run_recipe
-
-# Artifacts that a recording brings along; the others are results.
-_RECORDED = ("raw_stack", "raw_tilt_angles")
+from tomoline.workflow.run import load_record
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,11 @@ def execute(request: Request, console: Console) -> DataSet:
     data_set = locate(request, recipe, resolved.parameters)
     parameters = resolved.parameters
     if _is_data_set(request.path):
-        parameters = _as_before(recipe, parameters, load_record(data_set, recipe))
+        parameters = as_before(recipe, parameters, load_record(data_set, recipe))
     if request.dry_run:
         _print_plan(recipe, parameters, data_set, request, console)
         return data_set
-    _make_folder(data_set)
+    make_folder(data_set)
     if not kernels_are_compiled():
         console.print(
             "First run on this machine: the kernels are compiled once, which takes about a minute "
@@ -126,20 +127,18 @@ def execute(request: Request, console: Console) -> DataSet:
         prepared: Mapping[str, Any] = {}
         if request.patience_s is not None:
             prepared = follow_recipe(recipe, parameters, data_set, engine, request.patience_s)
-        try:
-            record = run_recipe(
-                recipe,
-                parameters,
-                data_set,
-                engine,
-                display,
-                first=request.first,
-                last=request.last,
-                scratch=request.scratch,
-                prepared=prepared,
-            )
-        finally:
-            report = _report(data_set, recipe, display)
+        record, report = run_and_report(
+            recipe,
+            parameters,
+            data_set,
+            engine,
+            display,
+            tell=display.notice,
+            first=request.first,
+            last=request.last,
+            scratch=request.scratch,
+            prepared=prepared,
+        )
     _print_results(data_set, recipe, record, report, console)
     return data_set
 
@@ -188,7 +187,7 @@ def locate(request: Request, recipe: Recipe, parameters: Mapping[str, StepParams
     in_place = recipe.in_place and request.deliver is None and beside.name == root
     folder = beside if in_place else ((request.deliver or beside) / root).resolve()
     data_set = DataSet(root, folder, path.resolve())
-    _check_destination(data_set, recipe)
+    check_destination(data_set, recipe)
     return data_set
 
 
@@ -196,89 +195,6 @@ def _is_data_set(path: Path) -> bool:
     return path.name.endswith(RECORD_SUFFIX) or (
         path.is_dir() and any(path.glob(f"*{RECORD_SUFFIX}"))
     )
-
-
-def _as_before(
-    recipe: Recipe, parameters: Mapping[str, StepParams], record: Record
-) -> dict[str, StepParams]:
-    """Take what is not given now from the record: a data set goes on with its parameters."""
-    merged = {}
-    for step in recipe.steps:
-        given = parameters[step.name]
-        known = record.step(step.name)
-        before = known.parameters if known is not None else {}
-        values = {name: before[name] for name in before if name in type(given).model_fields}
-        values |= {name: getattr(given, name) for name in given.model_fields_set}
-        merged[step.name] = step.validate(values)
-    return merged
-
-
-def root_of(path: Path, recipe: Recipe) -> str:
-    """Return the root name that the name of an acquisition's file or folder gives.
-
-    >>> root_of(Path("TS_01.mrc"), RECIPES["tilt"]), root_of(Path("tomo.txt"), RECIPES["scan"])
-    ('TS_01', 'tomo')
-    """
-    if path.is_dir():
-        return path.name
-    known = path.suffix.lower() in recipe.suffixes or not recipe.in_place
-    return path.stem if known else path.name
-
-
-def _check_destination(data_set: DataSet, recipe: Recipe) -> None:
-    """Refuse to deliver onto another result of the same name."""
-    if data_set.record_path.exists():
-        record = Record.read(data_set.record_path)
-        if record.source == str(data_set.source):
-            return
-        setup = record.step(recipe.setup.name)
-        known = setup.inputs.get(f"source:{data_set.source.name}") if setup else None
-        is_file = data_set.source.is_file()
-        if setup is not None and not (is_file and known == digest(data_set.source)):
-            raise errors.running.OTHER_RESULT.error(
-                data_set.folder, f"it holds the results of {record.source}."
-            )
-    elif data_set.folder.is_dir():
-        in_place = data_set.source.parent == data_set.folder
-        ours = [data_set.path(name) for name in ARTIFACTS if name not in _RECORDED]
-        others = [path for path in ours if path.exists()]
-        if not in_place:
-            others += data_set.folder.glob(f"{data_set.root}*.*")
-        if others:
-            raise errors.running.OTHER_RESULT.error(
-                data_set.folder, f"it holds {others[0].name}, which is not of this run."
-            )
-
-
-def _make_folder(data_set: DataSet) -> None:
-    if data_set.folder.exists() and not data_set.folder.is_dir():
-        raise errors.files.NOT_WRITABLE.error(
-            data_set.folder,
-            "A file of this name is where the folder of results belongs.",
-            "Choose another folder with --deliver, or another name with --root.",
-        )
-    try:
-        data_set.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise translate_os_error(error, data_set.folder) from error
-
-
-def _report(data_set: DataSet, recipe: Recipe, display: RunDisplay) -> Path | None:
-    """Write the report, also of a run that failed; its own failure must not hide that one."""
-    from tomoline.workflow.report import write_report
-
-    if not data_set.record_path.exists():
-        return None
-    display.start("report", 1)
-    try:
-        record = load_record(data_set, recipe).model_dump(by_alias=True)
-        record["artifacts"] = load_record(data_set, recipe).artifacts()
-        report = write_report(data_set.folder, data_set.root, record)
-    except TomolineError as error:
-        display.notice(Notice(error.code, error.where, error.found, error.remedy))
-        return None
-    display.advance()
-    return report
 
 
 def _print_plan(

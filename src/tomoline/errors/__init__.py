@@ -9,17 +9,38 @@ from tomoline.errors import (
     axis,
     files,
     flats,
+    notify,
     parameters,
+    project,
+    queue,
     register,
     retrieve,
     running,
     scan,
+    schedule,
     tilt,
     volume,
+    watch,
 )
 from tomoline.errors._kind import ErrorKind, Faults, Notice, TomolineError
 
-AREAS = (files, parameters, running, tilt, scan, flats, register, retrieve, axis, volume)
+AREAS = (
+    files,
+    parameters,
+    running,
+    tilt,
+    scan,
+    flats,
+    register,
+    retrieve,
+    axis,
+    volume,
+    project,
+    queue,
+    watch,
+    schedule,
+    notify,
+)
 KINDS: dict[str, ErrorKind] = {kind.code: kind for area in AREAS for kind in area.KINDS}
 
 __all__ = [
@@ -32,11 +53,16 @@ __all__ = [
     "axis",
     "files",
     "flats",
+    "notify",
     "parameters",
+    "project",
+    "queue",
     "register",
     "retrieve",
     "running",
     "scan",
+    "schedule",
     "tilt",
     "volume",
+    "watch",
 ]

@@ -80,6 +80,8 @@ class ErrorKind:
         Step that gives it, or "any".
     warning : bool
         True where the run goes on.
+    transient : bool
+        True where the same may go well a little later, so that a queue tries again by itself.
     """
 
     code: str
@@ -88,6 +90,7 @@ class ErrorKind:
     remedy: str
     step: str = "any"
     warning: bool = False
+    transient: bool = False
 
     def error(
         self, where: str | PathLike[str] = "", found: str = "", remedy: str | None = None

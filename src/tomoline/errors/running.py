@@ -64,6 +64,12 @@ INCOMPLETE = ErrorKind(
     "Look at the beamline; run the same command again to go on waiting, or without --follow to "
     "reconstruct from what is there.",
 )
+STOPPED = ErrorKind(
+    "RUN-10",
+    "stopped between steps",
+    "A run that is told to pause ends when its present step is done.",
+    "Resume it: it goes on with the next step.",
+)
 
 KINDS = (
     NO_MEMORY,
@@ -75,5 +81,6 @@ KINDS = (
     INTERRUPTED,
     OUT_OF_MEMORY,
     INCOMPLETE,
+    STOPPED,
     INTERNAL,
 )

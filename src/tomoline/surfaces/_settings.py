@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from tomoline.surfaces.directive_table import ALIASES, Directive
+from tomoline.workflow.given import Origin
 
 _COMPARAM = re.compile(r"comparam\.(?P<com>[^.]+)\.(?P<program>[^.]+)\.(?P<option>[^.]+)")
 _RUNTIME = re.compile(r"runtime\.(?P<group>[^.]+)\.(?P<axis>any|a|b)\.(?P<name>[^.]+)")
@@ -26,33 +27,6 @@ _PIECES = (
     "comparam.xcorr_pt.imodchopconts.LengthOfPieces",
     "comparam.xcorr_pt.imodchopconts.MinimumOverlap",
 )
-
-
-@dataclass(frozen=True, order=True)
-class Origin:
-    """Where a value was given.
-
-    Attributes
-    ----------
-    rank : int
-        Precedence; the higher one holds.
-    layer : str
-        What kind of source it is, such as ``system template``.
-    file : str
-        File, or "" where it was on the command line.
-    line : int
-        Line, from 1; 0 where that is not known.
-    """
-
-    rank: int
-    layer: str
-    file: str = ""
-    line: int = 0
-
-    def __str__(self) -> str:
-        if not self.file:
-            return self.layer
-        return f"{self.file}:{self.line}" if self.line else self.file
 
 
 @dataclass(frozen=True)

@@ -120,24 +120,6 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 """Directives that are another name for one."""
 
-EXCLUSIVE: tuple[tuple[str, ...], ...] = (
-    (
-        "comparam.tilt.tilt.THICKNESS",
-        "runtime.Reconstruction.any.binnedThickness",
-        "runtime.Reconstruction.any.fallbackThickness",
-    ),
-    (
-        "comparam.xcorr_pt.imodchopconts.LengthOfPieces",
-        "runtime.PatchTracking.any.contourPieces",
-    ),
-    (
-        "comparam.xcorr_pt.tiltxcorr.OverlapOfPatchesXandY",
-        "comparam.xcorr_pt.tiltxcorr.NumberOfPatchesXandY",
-    ),
-    ("runtime.Trimvol.any.thickness", "runtime.Trimvol.any.findSecAddThickness"),
-)
-"""Groups of directives of which only one may be used."""
-
 
 @cache
 def _rows() -> tuple[dict[str, str], ...]:

@@ -21,19 +21,15 @@ from tomoline.surfaces import templates as template_files
 from tomoline.surfaces._checks import type_problem, usable_settings
 from tomoline.surfaces._settings import (
     BATCH_RANK,
-    Origin,
     Setting,
     Source,
     effective,
     settings_of,
 )
 from tomoline.surfaces._values import directive_value
-from tomoline.surfaces.directive_table import (
-    EXCLUSIVE,
-    Directive,
-    directive_table,
-)
+from tomoline.surfaces.directive_table import Directive, directive_table
 from tomoline.surfaces.templates import TemplatePlaces
+from tomoline.workflow.given import EXCLUSIVE, Origin
 
 __all__ = [
     "BATCH_RANK",

@@ -10,66 +10,44 @@ Precedence rises from the steps' defaults over templates, batch directive file a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from tomoline import errors
-from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.errors import Faults, TomolineError
 from tomoline.files import toml as toml_files
-from tomoline.params import ParameterInfo, StepParams, describe
+from tomoline.params import ParameterInfo, describe
 from tomoline.steps import Step
-from tomoline.surfaces._settings import SET_RANK, TOML_RANK, Origin, Setting
+from tomoline.surfaces._settings import SET_RANK, TOML_RANK, Setting
 from tomoline.surfaces._values import convert
-from tomoline.surfaces.directive_table import EXCLUSIVE, declared
 from tomoline.surfaces.directives import Source, resolve_files
 from tomoline.surfaces.names import suggestion
 from tomoline.surfaces.templates import TemplatePlaces
+from tomoline.workflow.given import Given, Origin, Validated, keep_one_of_each_group, validate
 
 if TYPE_CHECKING:
     from tomoline.recipes import Recipe
 
 
-@dataclass(frozen=True)
-class Given:
-    """A value of a parameter, and where it was given."""
-
-    step: str
-    field: str
-    value: Any
-    origin: Origin
-
-
 @dataclass
-class Resolution:
-    """The parameters of all steps of a recipe.
+class Resolution(Validated):
+    """The parameters of all steps of a recipe, and what directives say besides.
 
     Attributes
     ----------
-    parameters : dict
-        Validated parameters by name of the step; complete only without faults.
-    origins : dict
-        Where each value that differs from the default was given, by step and field.
     directives : dict
         The directives that hold, by name.
     root : str or None
         Root name of the data set, where a directive tells it.
     folder : Path or None
         Folder of the raw stack, where a directive tells it.
-    notices, faults : list
-        What to tell the user.
     """
 
-    parameters: dict[str, StepParams] = field(default_factory=dict)
-    origins: dict[str, dict[str, Origin]] = field(default_factory=dict)
     directives: dict[str, Setting] = field(default_factory=dict)
     root: str | None = None
     folder: Path | None = None
-    notices: list[Notice] = field(default_factory=list)
-    faults: list[TomolineError] = field(default_factory=list)
 
 
 def resolve(
@@ -143,7 +121,7 @@ def gather(
         given += _read_toml(path, TOML_RANK + number, steps, result.faults)
     given = sorted(given + options, key=lambda one: one.origin.rank)
     result.faults += faults
-    given = _keep_one_of_each_group(given, steps, result)
+    given = keep_one_of_each_group(given, steps, result, faults_from=TOML_RANK)
     validate(given, steps, result)
     return result
 
@@ -240,75 +218,3 @@ def _option_value(text: str, info: ParameterInfo) -> Any:
         if "text" not in info.type_text and "list" not in info.type_text:
             raise ValueError(f"must be {info.type_text}")
     return convert(text, info.type, strict=False)
-
-
-def _keep_one_of_each_group(
-    given: list[Given], steps: Sequence[Step[Any]], result: Resolution
-) -> list[Given]:
-    """Drop a value that a later source replaces by one that excludes it; refuse both in one."""
-    latest: dict[tuple[str, str], Given] = {}
-    for one in given:
-        latest[(one.step, one.field)] = one
-    targets = declared(steps)
-    for group in EXCLUSIVE:
-        keys = [
-            (target.step, target.info.name) for name in group for target in targets.get(name, ())
-        ]
-        present = [latest[key] for key in keys if key in latest and latest[key].value is not None]
-        highest = max((one.origin.rank for one in present), default=0)
-        holding = [one for one in present if one.origin.rank == highest]
-        if len(holding) > 1 and highest >= TOML_RANK:
-            names = " and ".join(f"{one.step}.{one.field}" for one in holding)
-            result.faults.append(
-                errors.parameters.CONFLICT.error(str(holding[1].origin), f"{names} are both given.")
-            )
-        for one in present:
-            if one.origin.rank < highest:
-                del latest[(one.step, one.field)]
-                found = (
-                    f"{one.step}.{one.field} gives way to {holding[0].step}.{holding[0].field} "
-                    f"({holding[0].origin})."
-                )
-                result.notices.append(errors.parameters.REPLACED.notice(str(one.origin), found))
-    return list(latest.values())
-
-
-def validate(given: Iterable[Given], steps: Sequence[Step[Any]], result: Resolution) -> None:
-    """Make the steps' parameters of the values given, whose names are known, into `result`.
-
-    Each value that does not fit becomes a fault.
-    """
-    by_step: dict[str, dict[str, Given]] = {}
-    for one in given:
-        by_step.setdefault(one.step, {})[one.field] = one
-    for step in steps:
-        fields = by_step.get(step.name, {})
-        result.origins[step.name] = {name: one.origin for name, one in fields.items()}
-        try:
-            result.parameters[step.name] = step.validate(
-                {name: one.value for name, one in fields.items()}
-            )
-        except ValidationError as error:
-            result.faults += _faults_of(error, step, fields)
-
-
-def _faults_of(
-    error: ValidationError, step: Step[Any], fields: Mapping[str, Given]
-) -> Iterator[TomolineError]:
-    """Turn pydantic's errors into ours, one for each field."""
-    infos = {info.name: info for info in describe(step.params)}
-    seen = set()
-    for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]) if detail["loc"] else ""
-        if name in seen:
-            continue
-        seen.add(name)
-        message = str(detail["msg"]).removeprefix("Value error, ")
-        if name not in fields:
-            where = ", ".join(sorted({str(one.origin) for one in fields.values()}))
-            yield errors.parameters.BAD_VALUE.error(where, f"step {step.name}: {message}.")
-            continue
-        one, info = fields[name], infos[name]
-        wanted = ", ".join(part for part in (info.type_text, info.bounds) if part)
-        found = f"{step.name}.{name} = {one.value!r}: {message} ({wanted})."
-        yield errors.parameters.BAD_VALUE.error(str(one.origin), found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -36,8 +36,12 @@ class Decision:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def select(recipe: Recipe, first: str | None, last: str | None) -> list[Step[Any]]:
+def select(
+    recipe: Recipe, first: str | None, last: str | None, only: Collection[str] = ()
+) -> list[Step[Any]]:
     """Return the steps of a recipe from `first` to `last`, names or numbers, ends included.
+
+    Of these, with `only`, those of these names.
 
     Raises
     ------
@@ -52,7 +56,9 @@ def select(recipe: Recipe, first: str | None, last: str | None) -> list[Step[Any
             f"the last step {recipe.steps[end].name} comes before "
             f"the first {recipe.steps[begin].name}.",
         )
-    return list(recipe.steps[begin : end + 1])
+    for name in only:
+        recipe.step(name)
+    return [step for step in recipe.steps[begin : end + 1] if not only or step.name in only]
 
 
 def decide(
@@ -189,9 +195,11 @@ def plan(
     first: str | None = None,
     last: str | None = None,
     held: Held | None = None,
+    *,
+    only: Collection[str] = (),
 ) -> list[Decision]:
     """Tell for each step of a recipe what a run would do, without doing anything."""
-    chosen = select(recipe, first, last)
+    chosen = select(recipe, first, last, only)
     again = volatile_writers(recipe, chosen)
     remade: set[str] = set()
     decisions = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -61,6 +61,8 @@ def run_recipe(
     last: str | None = None,
     scratch: Path | None = None,
     prepared: Mapping[str, Any] | None = None,
+    only: Collection[str] = (),
+    stop: Callable[[], bool] | None = None,
 ) -> Record:
     """Run the steps of a recipe that are not up to date; the record tells what happened.
 
@@ -80,6 +82,10 @@ def run_recipe(
         Folder for what does not fit the memory; the data set's own if left out.
     prepared : mapping, optional
         What steps may `recall`.
+    only : collection of str
+        Names of the steps to run; all from `first` to `last` if empty.
+    stop : callable, optional
+        Is asked before each step that has to run; if it says yes, the run ends there with RUN-10.
 
     Returns
     -------
@@ -91,8 +97,9 @@ def run_recipe(
     TomolineError
         Of the step that failed; the record holds it too, and what finished before is kept.
     """
-    chosen = select(recipe, first, last)
+    chosen = select(recipe, first, last, only)
     again = volatile_writers(recipe, chosen)
+    stopped_before = ""
     keep_freed_memory()
     users = [
         (step, parameters[step.name])
@@ -111,7 +118,9 @@ def run_recipe(
                 forced = bool(first) and step in chosen
                 decision = decide(step, params, data_set, record, forced=forced)
                 if decision.action == "keep":
-                    all_of_them = plan(recipe, parameters, data_set, record, first, last, held)
+                    all_of_them = plan(
+                        recipe, parameters, data_set, record, first, last, held, only=only
+                    )
                     later = all_of_them[recipe.steps.index(step) + 1 :]
                     decision = needed_again(step, decision, later, data_set, held)
                 if decision.action == "keep":
@@ -119,6 +128,9 @@ def run_recipe(
                 elif decision.action == "off":
                     _switch_off(step, data_set, record)
                     listener.step_kept(step, decision.reason)
+                elif stop is not None and stop():
+                    stopped_before = step.name
+                    break
                 else:
                     listener.step_starts(step, decision.reason)
                     context = _ReportingContext(
@@ -133,6 +145,8 @@ def run_recipe(
         for entry in record.steps:
             entry.unsynced_boot = ""
         record.write(data_set.record_path)
+    if stopped_before:
+        raise errors.running.STOPPED.error(data_set.root, f"told to stop before {stopped_before}.")
     return record
 
 

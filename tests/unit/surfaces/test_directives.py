@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tomoline.files import adoc
-from tomoline.surfaces._settings import Origin
-from tomoline.surfaces.directive_table import EXCLUSIVE, directive_table
+from tomoline.surfaces.directive_table import directive_table
 from tomoline.surfaces.directives import BATCH_RANK, resolve_files, resolve_sources, source_of
 from tomoline.surfaces.templates import TemplatePlaces
+from tomoline.workflow.given import EXCLUSIVE, Origin
 
 from .conftest import small_steps
 

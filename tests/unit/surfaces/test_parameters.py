@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tomoline.errors import Faults
-from tomoline.surfaces._settings import TOML_RANK, Origin
-from tomoline.surfaces.parameters import Given, Resolution, gather, resolve, validate
+from tomoline.surfaces._settings import TOML_RANK
+from tomoline.surfaces.parameters import Resolution, gather, resolve
+from tomoline.workflow.given import Given, Origin, validate
 
 from .conftest import small_steps
 
