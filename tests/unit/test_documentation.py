@@ -78,6 +78,9 @@ def test_commands_exist(name: str) -> None:
         assert command is not None, f"{name}: tomoline {' '.join(words)}"
         if words[0] in ("simulate", "batchruntomo"):
             continue
+        if hasattr(command, "commands") and not words[1].startswith("-"):
+            command = command.commands.get(words[1])
+            assert command is not None, f"{name}: tomoline {' '.join(words)}"
         known = {option for one in command.params for option in one.opts}
         for word in words[1:]:
             if word.startswith("-"):

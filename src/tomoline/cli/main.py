@@ -11,6 +11,16 @@ from typing import Annotated
 
 import typer
 
+from tomoline.cli import (
+    control_app,
+    mail_app,
+    project_app,
+    queue_app,
+    schedule_app,
+    template_app,
+    watch_app,
+)
+
 app = typer.Typer(
     name="tomoline",
     help="Turns raw tomography acquisitions into tomograms, unattended.",
@@ -217,6 +227,18 @@ def simulate_scan_command(context: typer.Context) -> None:
     from tomoline.cli.simulate import simulate_from
 
     raise typer.Exit(simulate_from("scan", context.args))
+
+
+for module in (
+    project_app,
+    template_app,
+    queue_app,
+    control_app,
+    watch_app,
+    schedule_app,
+    mail_app,
+):
+    module.register(app)
 
 
 @app.callback(invoke_without_command=True)

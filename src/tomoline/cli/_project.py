@@ -1,0 +1,38 @@
+"""What all commands on a project share: finding it, and telling of a runner that had died."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from tomoline.queue.project import Project
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--project",
+        "-p",
+        metavar="DIR",
+        help="The project; by default $TOMOLINE_PROJECT, else the one of this folder or above.",
+    ),
+]
+
+
+def open_project(named: Path | None) -> Project:
+    """Open a project for a command; a runner that was gone is told of and started again.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-.. where the project cannot be used.
+    """
+    from tomoline.queue.project import Project
+
+    project = Project.find(named)
+    for notice in project.control.recover():
+        sys.stderr.write(f"warning {notice}\n")
+    return project

@@ -1,0 +1,299 @@
+"""The store of a project: one SQLite file, opened only on the machine that owns the project.
+
+Faces write what they want, the runner does it. Write-ahead logging lets faces read while the
+runner writes; a transaction is on the disk when it ends, so nothing queued is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue.model import EventKind
+
+FILE = "tomoline.sqlite"
+WORK = ".tomoline"
+"""Folder of a project for job files, event files and the runner's lock."""
+LOG = "tomoline.log"
+SCHEMA = 1
+BUSY_S = 30.0
+# Where WAL's shared memory and file locks do not work between machines.
+NETWORK = frozenset(
+    "nfs nfs4 cifs smb3 smbfs ncpfs afs coda lustre gpfs beegfs ceph glusterfs fuse.glusterfs "
+    "fuse.sshfs sshfs 9p fuse.ceph fuse.gpfs orangefs pvfs2 panfs wekafs davfs fuse.davfs "
+    "fuse.s3fs fuse.rclone virtiofs".split()
+)
+
+
+def file_system_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
+    """Return the type of the file system that holds `path`, "" where that is not known."""
+    found = ("", "")
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+        real = os.path.realpath(path)
+    except OSError:
+        return ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        fields = before.split()
+        if len(fields) < 5 or not after:
+            continue
+        point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        # Of two on one point the later one is on top.
+        if inside and len(point) >= len(found[0]):
+            found = (point, after.split()[0])
+    return found[1]
+
+
+class Store:
+    """The open database of a project.
+
+    Use `read` for a consistent view and `write` for changes; both may be nested in none of them.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self.folder = folder
+        self.work = folder / WORK
+        self._connection = connection
+
+    @classmethod
+    def create(cls, folder: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> Store:
+        """Make the store of a new project.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-02 if there is one, PROJ-05 on a network file system, PROJ-06, FILE-08.
+        """
+        folder = Path(os.path.abspath(folder))
+        if (folder / FILE).exists():
+            raise errors.project.EXISTS.error(folder, f"it holds {FILE}.")
+        if folder.exists() and not folder.is_dir():
+            raise errors.project.READ_ONLY.error(folder, "it is a file, not a folder.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise errors.project.READ_ONLY.error(folder, f"{error.strerror}.") from error
+        _refuse_network(folder, mounts)
+        part = folder / f".{FILE}.{os.getpid()}.part"
+        with _translated(folder):
+            try:
+                (folder / WORK).mkdir(exist_ok=True)
+                part.unlink(missing_ok=True)
+                connection = sqlite3.connect(part)
+                connection.executescript(
+                    files("tomoline.queue").joinpath("schema.sql").read_text(encoding="utf-8")
+                )
+                connection.executemany(
+                    "INSERT INTO meta VALUES (?, ?)",
+                    [
+                        ("schema", str(SCHEMA)),
+                        ("created", repr(time.time())),
+                        ("host", socket.gethostname()),
+                    ],
+                )
+                connection.commit()
+                connection.close()
+                os.link(part, folder / FILE)  # fails where another process was faster
+            except FileExistsError:
+                raise errors.project.EXISTS.error(folder, f"it holds {FILE}.") from None
+            finally:
+                part.unlink(missing_ok=True)
+        return cls.open(folder, mounts=mounts)
+
+    @classmethod
+    def open(cls, folder: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> Store:
+        """Open the store of a project.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-01 no project, PROJ-03 of another version, PROJ-04 damaged, PROJ-05 on a network
+            file system, PROJ-06 read-only.
+        """
+        folder = Path(os.path.abspath(folder))
+        path = folder / FILE
+        if not path.is_file():
+            raise errors.project.NO_PROJECT.error(folder, f"it holds no {FILE}.")
+        _refuse_network(folder, mounts)
+        if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
+            raise errors.project.READ_ONLY.error(folder, "you may not write there.")
+        with _translated(folder):
+            connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+            connection.row_factory = sqlite3.Row
+            try:
+                version = _version(connection)
+                if version != str(SCHEMA):
+                    raise errors.project.OTHER_SCHEMA.error(
+                        path, f"its schema is {version}, this version reads {SCHEMA}."
+                    )
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA foreign_keys = ON")
+                (folder / WORK).mkdir(exist_ok=True)
+            except BaseException:
+                connection.close()
+                raise
+        return cls(folder, connection)
+
+    @property
+    def path(self) -> Path:
+        """Path of the database."""
+        return self.folder / FILE
+
+    def close(self) -> None:
+        """Close it."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        """Use it in a with block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it at the end of the block."""
+        self.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for changes: all of the block is done, or nothing of it.
+
+        A block inside another one is part of it.
+        """
+        if self._connection.in_transaction:
+            yield self._connection
+            return
+        with _translated(self.folder):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            try:
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """Give the connection for a view that does not change within the block."""
+        if self._connection.in_transaction:
+            yield self._connection
+            return
+        with _translated(self.folder):
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                self._connection.execute("ROLLBACK")
+
+    def changes(self) -> int:
+        """Return a number that changes whenever another process has written something."""
+        with _translated(self.folder):
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def setting(self, name: str, default: str = "") -> str:
+        """Return a setting of the project."""
+        with self.read() as db:
+            row = db.execute("SELECT value FROM meta WHERE key = ?", (f"setting.{name}",))
+            found = row.fetchone()
+        return str(found[0]) if found else default
+
+    def set_setting(self, name: str, value: str) -> None:
+        """Change a setting of the project."""
+        with self.write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (f"setting.{name}", value))
+
+    def add_event(
+        self,
+        kind: EventKind,
+        message: str,
+        *,
+        level: str = "info",
+        processor: int | None = None,
+        data_set: str = "",
+        batch: int | None = None,
+        step: str = "",
+        was: str = "",
+        becomes: str = "",
+        code: str = "",
+        when: float | None = None,
+    ) -> None:
+        """Write a line of the project's log, in the same transaction as what it tells."""
+        with self.write() as db:
+            db.execute(
+                "INSERT INTO event (time, level, kind, processor, data_set, batch, step, was,"
+                " becomes, code, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    time.time() if when is None else when,
+                    level,
+                    str(kind),
+                    processor,
+                    data_set,
+                    batch,
+                    step,
+                    was,
+                    becomes,
+                    code,
+                    message,
+                ),
+            )
+
+
+def to_json(value: Any) -> str:
+    """Return a value as the store keeps it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _version(connection: sqlite3.Connection) -> str:
+    try:
+        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return "unknown"
+    return str(row[0]) if row else "unknown"
+
+
+def _refuse_network(folder: Path, mounts: Path) -> None:
+    kind = file_system_of(folder, mounts)
+    if kind in NETWORK:
+        raise errors.project.NETWORK.error(folder, f"its file system is {kind}.")
+
+
+@contextmanager
+def _translated(folder: Path) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into coded ones."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _coded(error, folder) from error
+    except PermissionError as error:
+        raise errors.project.READ_ONLY.error(folder, f"{error.strerror}.") from error
+
+
+def _coded(error: sqlite3.Error, folder: Path) -> TomolineError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    path = folder / FILE
+    if name.startswith("SQLITE_FULL"):
+        return errors.files.DISK_FULL.error(path, f"The disk is full ({error}).")
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return errors.project.READ_ONLY.error(folder, f"{error}.")
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return errors.project.DAMAGED.error(path, f"{error}.")
+    if name.startswith("SQLITE_IOERR"):
+        return errors.files.NOT_WRITABLE.error(path, f"The system reports: {error}.")
+    return errors.running.INTERNAL.error(path, f"{name} {error}.")
