@@ -144,7 +144,7 @@ def read_events(path: Path, offset: int) -> tuple[list[Mapping[str, Any]], int]:
     except FileNotFoundError:
         return [], offset
     end = content.rfind(b"\n") + 1
-    found = []
+    found: list[Mapping[str, Any]] = []
     for line in content[:end].splitlines():
         try:
             event = json.loads(line)

@@ -11,6 +11,7 @@ def birth_of(pid: int) -> str:
     It is the boot of the machine and the process's start within it (proc(5), ``/proc/PID/stat``,
     field 22). A zombie counts as gone.
 
+    >>> import os
     >>> birth_of(os.getpid()) == birth_of(os.getpid())
     True
     """

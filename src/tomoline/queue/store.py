@@ -59,13 +59,15 @@ def file_system_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> s
 class Store:
     """The open database of a project.
 
-    Use `read` for a consistent view and `write` for changes; both may be nested in none of them.
+    Use `read` for a consistent view and `write` for changes. A block in a block is part of it; only
+    a `write` in a `read` is not possible. One thread uses one store.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self.folder = folder
         self.work = folder / WORK
         self._connection = connection
+        self._writing = False
 
     @classmethod
     def create(cls, folder: Path, *, mounts: Path = Path("/proc/self/mountinfo")) -> Store:
@@ -171,21 +173,29 @@ class Store:
         A block inside another one is part of it.
         """
         if self._connection.in_transaction:
+            if not self._writing:  # SQLite refuses it whenever someone else has written since
+                raise RuntimeError("a block that reads cannot hold one that writes")
             yield self._connection
             return
         with _translated(self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
+            self._writing = True
             try:
                 yield self._connection
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
+            finally:
+                self._writing = False
             try:
                 self._connection.execute("COMMIT")
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
