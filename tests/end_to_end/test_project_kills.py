@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from command import content, succeed, tomoline
 from night import GOLD, make_series
-
 from tomoline.queue.launch import runner_process
 from tomoline.queue.log import explain_states
+
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 
