@@ -1,36 +1,24 @@
-"""The recipes: the ordered steps for one kind of acquisition."""
+"""The recipes: the ordered steps for one kind of acquisition.
+
+The tables name the steps; a step's file is loaded when it is asked for, so that telling the recipe
+of a file, or looking up one parameter, does not load what computes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
-from tomoline.params import StepParams
-from tomoline.steps import Step, StepContext
-from tomoline.steps.align import ALIGN
-from tomoline.steps.aligned_stack import ALIGNED_STACK
-from tomoline.steps.axis import AXIS
-from tomoline.steps.coarse_align import COARSE_ALIGN
-from tomoline.steps.filter_stack import FILTER_STACK
-from tomoline.steps.find_fiducials import FIND_FIDUCIALS
-from tomoline.steps.flats import FLATS
-from tomoline.steps.following import Follower
-from tomoline.steps.output import OUTPUT
-from tomoline.steps.position import POSITION
-from tomoline.steps.prealign import PREALIGN
-from tomoline.steps.preprocess import PREPROCESS
-from tomoline.steps.reconstruct import RECONSTRUCT
-from tomoline.steps.register import REGISTER
-from tomoline.steps.retrieve import RETRIEVE
-from tomoline.steps.scan import SCAN as SCAN_STEP
-from tomoline.steps.setup import SETUP
-from tomoline.steps.slices import SLICES
-from tomoline.steps.stitch import STITCH
-from tomoline.steps.track import TRACK
-from tomoline.steps.trim import TRIM
+
+if TYPE_CHECKING:
+    from tomoline.params import StepParams
+    from tomoline.steps import Step, StepContext
+    from tomoline.steps.following import Follower
 
 
 @dataclass(frozen=True)
@@ -41,8 +29,9 @@ class Recipe:
     ----------
     name, title : str
         Name, and what kind of acquisition it is for.
-    steps : tuple of Step
-        In order; the first one finds the acquisition and has a parameter ``name``, the root name.
+    members : tuple of str or Step
+        The steps in order, by name where their files need not be loaded yet; the first one finds
+        the acquisition and has a parameter ``name``, the root name.
     suffixes : tuple of str
         Of the files that such an acquisition is given by.
     result : str
@@ -56,16 +45,26 @@ class Recipe:
 
     name: str
     title: str
-    steps: tuple[Step[Any], ...]
+    members: tuple[str | Step[Any], ...]
     suffixes: tuple[str, ...] = ()
     result: str = ""
     in_place: bool = False
     follower: Callable[[Mapping[str, StepParams], StepContext], Follower] | None = None
 
+    @cached_property
+    def steps(self) -> tuple[Step[Any], ...]:
+        """The steps in order; asking for them loads all their files."""
+        return tuple(_loaded(member) for member in self.members)
+
+    @property
+    def step_names(self) -> tuple[str, ...]:
+        """Names of the steps in order; loads nothing."""
+        return tuple(one if isinstance(one, str) else one.name for one in self.members)
+
     @property
     def setup(self) -> Step[Any]:
         """The step that finds the acquisition."""
-        return self.steps[0]
+        return _loaded(self.members[0])
 
     def step(self, name_or_number: str, *, last: bool = False) -> Step[Any]:
         """Return the step of that name or batchruntomo number.
@@ -78,9 +77,8 @@ class Recipe:
         TomolineError
             PARAM-05 if there is none.
         """
-        for step in self.steps:
-            if step.name == name_or_number:
-                return step
+        if name_or_number in self.step_names:
+            return _loaded(self.members[self.step_names.index(name_or_number)])
         try:
             number = float(name_or_number)
         except ValueError:
@@ -97,22 +95,50 @@ class Recipe:
         )
 
 
+def _loaded(member: str | Step[Any]) -> Step[Any]:
+    """Return a step; that of name N is called N, in capitals, in its file ``steps/N.py``."""
+    if not isinstance(member, str):
+        return member
+    step: Step[Any] = getattr(import_module(f"tomoline.steps.{member}"), member.upper())
+    return step
+
+
+class _Steps(Mapping[str, "Step[Any]"]):
+    """The steps of all recipes by name, each loaded when it is asked for."""
+
+    def __init__(self, recipes: Mapping[str, Recipe]) -> None:
+        self._members = {
+            name: member
+            for recipe in recipes.values()
+            for name, member in zip(recipe.step_names, recipe.members, strict=True)
+        }
+
+    def __getitem__(self, name: str) -> Step[Any]:
+        return _loaded(self._members[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._members)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+
 TILT = Recipe(
     "tilt",
     "electron tilt series",
     (
-        SETUP,
-        PREPROCESS,
-        COARSE_ALIGN,
-        PREALIGN,
-        FIND_FIDUCIALS,
-        TRACK,
-        ALIGN,
-        POSITION,
-        ALIGNED_STACK,
-        FILTER_STACK,
-        RECONSTRUCT,
-        TRIM,
+        "setup",
+        "preprocess",
+        "coarse_align",
+        "prealign",
+        "find_fiducials",
+        "track",
+        "align",
+        "position",
+        "aligned_stack",
+        "filter_stack",
+        "reconstruct",
+        "trim",
     ),
     suffixes=(".mrc", ".st", ".tif", ".tiff"),
     result="tomogram",
@@ -129,16 +155,14 @@ def _follow_scan(parameters: Mapping[str, StepParams], context: StepContext) -> 
 SCAN = Recipe(
     "scan",
     "X-ray scan",
-    (SCAN_STEP, FLATS, REGISTER, RETRIEVE, AXIS, STITCH, SLICES, OUTPUT),
+    ("scan", "flats", "register", "retrieve", "axis", "stitch", "slices", "output"),
     suffixes=(".par", ".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm", ".xrm"),
     result="volume",
     follower=_follow_scan,
 )
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (TILT, SCAN)}
-STEPS: dict[str, Step[Any]] = {
-    step.name: step for recipe in RECIPES.values() for step in recipe.steps
-}
+STEPS: Mapping[str, Step[Any]] = _Steps(RECIPES)
 
 
 def recipe_for(path: Path, *, announced: bool = False) -> Recipe:
