@@ -8,7 +8,7 @@ import pytest
 
 from tomoline.simulate.scan import simulate_scan
 from tomoline.simulate.scan_settings import tiny_scan
-from tomoline.simulate.tilt import simulate_tilt
+from tomoline.simulate.tilt import simulate_dual, simulate_tilt
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +39,22 @@ def goldless_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
         views=21,
         thickness_nm=50.0,
         gold=False,
+        drift_percent=5.0,
+    )
+
+
+@pytest.fixture(scope="session")
+def dual_series(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The two axes of one specimen with gold, duala.mrc and dualb.mrc: 192 x 160, 21 views."""
+    return simulate_dual(
+        tmp_path_factory.mktemp("dual"),
+        "dual",
+        seed=6,
+        width=192,
+        height=160,
+        views=21,
+        thickness_nm=50.0,
+        beads=14,
         drift_percent=5.0,
     )
 

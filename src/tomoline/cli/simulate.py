@@ -16,7 +16,9 @@ from tomoline import errors
 from tomoline.cli._progress import RunDisplay
 from tomoline.params import StepParams, describe
 from tomoline.simulate.scan import ScanSimulation, simulate_scan
-from tomoline.simulate.tilt import TiltSimulation, simulate_tilt
+from tomoline.simulate.tilt import TiltSimulation, simulate_dual, simulate_tilt
+
+_YES_OR_NO = ("true", "false", "yes", "no", "on", "off", "1", "0", "t", "f", "y", "n")
 
 Told = Callable[[int, int], None]
 
@@ -30,7 +32,7 @@ class Simulation:
     settings : type
         Its declared settings, each of which becomes an option.
     make : callable
-        ``make(folder, root, settings, progress) -> path``, of the file that a run starts from.
+        ``make(folder, root, settings, progress) -> paths``, of the files that runs start from.
     pieces : callable
         ``pieces(settings)``: how many pieces of work `make` will tell its progress of.
     label, path_help, description : str
@@ -38,7 +40,7 @@ class Simulation:
     """
 
     settings: type[StepParams]
-    make: Callable[[Path, str, Any, Told], Path]
+    make: Callable[[Path, str, Any, Told], tuple[Path, ...]]
     pieces: Callable[[Any], int]
     label: str
     path_help: str
@@ -48,19 +50,22 @@ class Simulation:
 SIMULATIONS: dict[str, Simulation] = {
     "tilt": Simulation(
         settings=TiltSimulation,
-        make=lambda folder, root, settings, told: simulate_tilt(
-            folder, root, settings, progress=told
+        make=lambda folder, root, settings, told: (
+            simulate_dual(folder, root, settings, progress=told)
+            if settings.dual
+            else (simulate_tilt(folder, root, settings, progress=told),)
         ),
-        pieces=lambda settings: int(settings.views),
+        pieces=lambda settings: int(settings.views) * (2 if settings.dual else 1),
         label="projecting views",
         path_help="Stack to make, such as demo/sim.mrc.",
         description="Make a tilt series of an analytic specimen. Beside the stack lie its tilt "
-        "angles (.rawtlt), its .mdoc and the truth (_truth.json).",
+        "angles (.rawtlt), its .mdoc and the truth (_truth.json). With --dual there are two, of "
+        "one specimen before and after a turn of the grid: demo/sima.mrc and demo/simb.mrc.",
     ),
     "scan": Simulation(
         settings=ScanSimulation,
-        make=lambda folder, root, settings, told: simulate_scan(
-            folder, root, settings, progress=told
+        make=lambda folder, root, settings, told: (
+            simulate_scan(folder, root, settings, progress=told),
         ),
         pieces=lambda settings: int(settings.angles) * len(settings.distances_m),
         label="recording frames",
@@ -88,7 +93,7 @@ def simulate_from(kind: str, arguments: Sequence[str]) -> int:
         Exit status.
     """
     simulation = SIMULATIONS[kind]
-    chosen = _parser(kind).parse_args(list(arguments))
+    chosen = _parser(kind).parse_args(_with_yes(arguments, simulation.settings))
     target = Path(chosen.path)
     given = {
         name: value for name, value in vars(chosen).items() if name != "path" and value is not None
@@ -108,8 +113,25 @@ def simulate_from(kind: str, arguments: Sequence[str]) -> int:
         made = simulation.make(
             target.parent, target.stem, settings, lambda done, total: display.advance()
         )
-    sys.stdout.write(f"{made}\n")
+    sys.stdout.write("".join(f"{path}\n" for path in made))
     return 0
+
+
+def _with_yes(arguments: Sequence[str], settings: type[StepParams]) -> list[str]:
+    """Say ``true`` after each yes-or-no option that stands without a word for it.
+
+    >>> _with_yes(["--dual", "demo/sim.mrc"], TiltSimulation)
+    ['--dual', 'true', 'demo/sim.mrc']
+    """
+    switches = {
+        "--" + field.name.replace("_", "-") for field in describe(settings) if field.type is bool
+    }
+    given: list[str] = []
+    for word in arguments:
+        if given and given[-1] in switches and word.lower() not in _YES_OR_NO:
+            given.append("true")
+        given.append(word)
+    return [*given, "true"] if given and given[-1] in switches else given
 
 
 def _option(place: tuple[int | str, ...]) -> str:

@@ -59,4 +59,20 @@ class TiltSimulation(StepParams):
     axis_title: bool = parameter(
         True, help="Whether the header tells the tilt axis angle, as SerialEM writes it."
     )
+    dual: bool = parameter(
+        False,
+        help="Whether to write two series of one specimen, OUTa and OUTb: for the second, the grid "
+        "is turned.",
+    )
+    turn_deg: float | None = parameter(
+        None,
+        help="How far the grid is turned for the second axis, counter-clockwise; none: drawn "
+        "within 4 degrees of 90.",
+    )
+    moved_percent: float = parameter(
+        6.0,
+        help="How far the grid lies from its first place after the turn, in percent of the width.",
+        ge=0,
+        le=40,
+    )
     mdoc: bool = parameter(True, help="Whether to write a .mdoc with the dose of each view.")

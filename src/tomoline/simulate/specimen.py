@@ -81,6 +81,28 @@ class Specimen:
             total += peak * np.exp(-squares / (2 * sigma**2)) * ends / 2
         return total
 
+    def turned(self, angle_deg: float, moved_px: tuple[float, float] = (0.0, 0.0)) -> Specimen:
+        """Return the specimen turned about z, counter-clockwise, and then moved in x and y.
+
+        >>> specimen = Specimen(beads=np.array([[1.0, 2.0, 3.0, 5.0, 0.1]]))
+        >>> specimen.turned(90, (10.0, 0.0)).beads[0, :3].round(6).tolist()
+        [8.0, 1.0, 3.0]
+        """
+        cosine, sine = np.cos(np.radians(angle_deg)), np.sin(np.radians(angle_deg))
+        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        move = np.array([*moved_px, 0.0])
+        beads, vesicles, blobs, filaments = (
+            table.copy() for table in (self.beads, self.vesicles, self.blobs, self.filaments)
+        )
+        for table in (beads, vesicles, blobs, filaments):
+            table[:, :3] = table[:, :3] @ turn.T + move
+        filaments[:, 3:6] = filaments[:, 3:6] @ turn.T + move
+        xx, xy, xz, yy, yz, zz = blobs[:, 3:9].T
+        spread = np.stack([xx, xy, xz, xy, yy, yz, xz, yz, zz], axis=-1).reshape(-1, 3, 3)
+        spread = turn @ spread @ turn.T
+        blobs[:, 3:9] = spread[:, [0, 0, 0, 1, 1, 2], [0, 1, 2, 1, 2, 2]]
+        return Specimen(beads, vesicles, blobs, filaments, self.thickness_px)
+
     def to_json(self) -> dict[str, Any]:
         """Return the specimen as numbers and lists."""
         return {

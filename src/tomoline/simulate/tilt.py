@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,44 @@ from tomoline.simulate.phantom import random_specimen
 from tomoline.simulate.projection import Profiles, ball_profiles, project_view
 from tomoline.simulate.serialem import axis_title, mdoc_text
 from tomoline.simulate.settings import TiltSimulation
-from tomoline.simulate.specimen import Floats
+from tomoline.simulate.specimen import Floats, Specimen
 from tomoline.simulate.truth import Truth
 
-__all__ = ["TiltSimulation", "plan", "simulate_tilt", "write_true_geometry"]
+__all__ = [
+    "TiltSimulation",
+    "plan",
+    "plan_second",
+    "simulate_dual",
+    "simulate_tilt",
+    "write_true_geometry",
+]
 
 _FRINGE_PX = 64
 
 
 def plan(settings: TiltSimulation) -> Truth:
     """Draw the geometry and the specimen of a tilt series; nothing is projected yet."""
-    rng = np.random.default_rng([settings.seed, 0])
+    return _plan(settings, np.random.default_rng([settings.seed, 0]), None)
+
+
+def plan_second(settings: TiltSimulation, first: Truth) -> Truth:
+    """Draw the second axis of a dual-axis set, whose first axis is `first`.
+
+    The same specimen with the grid turned, and everything that chance decides decided anew.
+    """
+    rng = np.random.default_rng([settings.seed, 2])
+    turn = rng.uniform(86.0, 94.0) if settings.turn_deg is None else settings.turn_deg
+    way = rng.uniform(0, 2 * math.pi)
+    far = settings.moved_percent / 100 * settings.width
+    moved = (round(far * math.cos(way), 3), round(far * math.sin(way), 3))
+    turn = round(float(turn), 3)
+    specimen = first.specimen.turned(turn, moved)
+    truth = _plan(settings, rng, specimen)
+    return replace(truth, turned_deg=turn, moved_px=moved)
+
+
+def _plan(settings: TiltSimulation, rng: np.random.Generator, specimen: Specimen | None) -> Truth:
+    """Draw the geometry of a series, and the specimen too where none is given."""
     views = settings.views
     nominal = np.round(np.linspace(-settings.max_tilt_deg, settings.max_tilt_deg, views), 2)
     if views == 1:
@@ -49,7 +77,7 @@ def plan(settings: TiltSimulation) -> Truth:
     thickness = settings.thickness_nm / settings.pixel_size_nm
     area = field[0] * field[1] * settings.pixel_size_nm**2 / 512**2
     volume = area * settings.thickness_nm / 100
-    specimen = random_specimen(
+    specimen = specimen or random_specimen(
         rng,
         field_px=field,
         extent_px=extent,
@@ -90,7 +118,10 @@ def _sizes(
     across = width * cosine + height * sine + 2 * drift_px + thickness
     along = width * sine + height * cosine + 2 * drift_px + 0.3 * thickness
     steepest = min(settings.max_tilt_deg + offset_deg, 80.0)
-    return field, (across / math.cos(math.radians(steepest)), along)
+    across /= math.cos(math.radians(steepest))
+    if settings.dual:  # the other axis sees as far along as this one across
+        across = along = across + 2 * settings.moved_percent / 100 * width
+    return field, (across, along)
 
 
 def simulate_tilt(
@@ -123,8 +154,45 @@ def simulate_tilt(
     """
     given = {} if settings is None else settings.model_dump()
     settings = TiltSimulation(**{**given, **changes})
+    return _write_series(folder, root, settings, plan(settings), 1, progress)
+
+
+def simulate_dual(
+    folder: Path,
+    root: str,
+    settings: TiltSimulation | None = None,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    **changes: Any,
+) -> tuple[Path, Path]:
+    """Write the two series of a dual-axis set, ``roota`` and ``rootb``, each as `simulate_tilt`.
+
+    The truth of axis b tells how the specimen was turned and moved from where it lay for axis a.
+
+    Returns
+    -------
+    (Path, Path)
+        The raw stacks.
+    """
+    given = {} if settings is None else settings.model_dump()
+    settings = TiltSimulation(**{**given, **changes, "dual": True})
+    first = plan(settings)
+    return (
+        _write_series(folder, f"{root}a", settings, first, 1, progress),
+        _write_series(folder, f"{root}b", settings, plan_second(settings, first), 3, progress),
+    )
+
+
+def _write_series(
+    folder: Path,
+    root: str,
+    settings: TiltSimulation,
+    truth: Truth,
+    stream: int,
+    progress: Callable[[int, int], None] | None,
+) -> Path:
+    """Write the files of one series; `stream` tells which random numbers its noise takes."""
     folder.mkdir(parents=True, exist_ok=True)
-    truth = plan(settings)
     path = folder / f"{root}.mrc"
     hits: list[tuple[tuple[int, int], ...]] = []
     profiles = ball_profiles(truth.specimen.balls)
@@ -135,7 +203,7 @@ def simulate_tilt(
     size = (settings.pixel_size_nm,) * 3
     with MrcWriter(path, shape, 1, pixel_size_nm=size, titles=tuple(titles)) as writer:
         for view in range(settings.views):
-            rng = np.random.default_rng([settings.seed, 1, view])
+            rng = np.random.default_rng([settings.seed, stream, view])
             projection = _seen(settings, truth, profiles, view)
             expected = microscope.electrons(projection, _beam(settings, truth, view))
             counts = microscope.detect(expected, rng if settings.noise else None)

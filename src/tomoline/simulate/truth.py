@@ -42,6 +42,10 @@ class Truth:
         (x, y) of pixels that are too bright in all views.
     settings : dict
         The settings of the simulation.
+    turned_deg : float
+        By how much the specimen is turned about z from where it lay for the first axis; 0 there.
+    moved_px : (float, float)
+        By how much it was moved after that, x and y.
     """
 
     transforms: Floats
@@ -56,6 +60,8 @@ class Truth:
     spikes: tuple[tuple[tuple[int, int], ...], ...] = ()
     hot_pixels: tuple[tuple[int, int], ...] = ()
     settings: dict[str, Any] = field(default_factory=dict)
+    turned_deg: float = 0.0
+    moved_px: tuple[float, float] = (0.0, 0.0)
 
     @property
     def tilt_deg(self) -> Floats:
@@ -113,6 +119,8 @@ class Truth:
             "spikes": self.spikes,
             "hot_pixels": self.hot_pixels,
             "settings": self.settings,
+            "turned_deg": self.turned_deg,
+            "moved_px": self.moved_px,
         }
         path.write_text(json.dumps(record), encoding="utf-8")
 
@@ -133,4 +141,6 @@ class Truth:
             spikes=tuple(tuple((x, y) for x, y in view) for view in record["spikes"]),
             hot_pixels=tuple((x, y) for x, y in record["hot_pixels"]),
             settings=record["settings"],
+            turned_deg=record.get("turned_deg", 0.0),
+            moved_px=tuple(record.get("moved_px", (0.0, 0.0))),
         )
