@@ -1,0 +1,104 @@
+"""The line of batches that wait: their places, and whom a name means."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterable, Sequence
+from fnmatch import fnmatchcase
+from itertools import pairwise
+
+from tomoline.errors import Faults, TomolineError
+from tomoline.queue.store import Store
+
+
+def last_number(db: sqlite3.Connection) -> int:
+    """Return the highest number that a batch ever had: numbers are not given again.
+
+    The log knows those of batches that went with their data set.
+    """
+    row = db.execute(
+        "SELECT max(coalesce((SELECT max(id) FROM batch), 0),"
+        " coalesce((SELECT max(batch) FROM event), 0))"
+    ).fetchone()
+    return int(row[0])
+
+
+def lowest(db: sqlite3.Connection) -> float:
+    """Return the lowest place of all batches."""
+    return float(db.execute("SELECT coalesce(min(place), 1) FROM batch").fetchone()[0])
+
+
+def highest(db: sqlite3.Connection) -> float:
+    """Return the highest place of all batches."""
+    return float(db.execute("SELECT coalesce(max(place), 0) FROM batch").fetchone()[0])
+
+
+def waiting(db: sqlite3.Connection) -> list[tuple[int, float]]:
+    """Return number and place of the batches that wait, in order."""
+    rows = db.execute(
+        "SELECT id, place FROM batch WHERE state = 'waiting' ORDER BY batch.place, batch.id"
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def between(low: float | None, high: float | None, number: int) -> list[float] | None:
+    """Return rising places between two others, None where they have no room for so many.
+
+    >>> between(1.0, 2.0, 1), between(None, 2.0, 2), between(3.0, None, 1)
+    ([1.5], [0.0, 1.0], [4.0])
+    >>> between(1.0, 1.0, 1)
+    """
+    if low is None:
+        start = 0.0 if high is None else high
+        return [start - number + index for index in range(number)]
+    if high is None:
+        return [low + index for index in range(1, number + 1)]
+    places = [low + (high - low) * index / (number + 1) for index in range(1, number + 1)]
+    line = [low, *places, high]
+    return places if all(one < two for one, two in pairwise(line)) else None
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a data set is named, itself or by a pattern."""
+    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def check_named(
+    store: Store,
+    names: Sequence[str],
+    known: Collection[str],
+    fault: Callable[[str], TomolineError],
+) -> None:
+    """Refuse names and patterns that mean nothing of what is known, all of them together.
+
+    Parameters
+    ----------
+    names : sequence of str
+        As given.
+    known : collection of str
+        Names that are right.
+    fault : callable
+        Gives the error for a data set that is there but not known.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-08 for what is no data set at all, else what `fault` gives.
+    """
+    right = set(known)
+    faults = []
+    for name in names:
+        if name in right or any(fnmatchcase(one, name) for one in right):
+            continue
+        from tomoline.queue.data_sets import DataSets
+
+        try:
+            DataSets(store).entries([name])
+        except TomolineError as error:
+            faults.append(error)
+        else:
+            faults.append(fault(name))
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        raise Faults(faults)
