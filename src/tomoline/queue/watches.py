@@ -1,0 +1,277 @@
+"""The folders that a project watches, and what was seen there.
+
+A watch looks at its folder again and again (`queue.watching.service`), and queues acquisitions as
+they become complete. It asks the file system each time: network file systems tell nobody of changes
+that another machine made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.queue.model import EventKind
+from tomoline.queue.store import Store, to_json
+
+RECIPES = ("tilt", "scan")
+"""Recipes whose acquisitions can be told in a folder."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a folder is watched.
+
+    Attributes
+    ----------
+    settle_s : float
+        Files are taken when size and time have been the same for so long.
+    every_s : float
+        Between two looks.
+    late_s : float
+        After so long without the files that it waits for, an acquisition is warned about.
+    pattern : str
+        Names that are taken, with ``*`` and ``?``; all if empty.
+    depth : int
+        Levels of sub-folders that are looked into.
+    first, last : str
+        Steps to start from and to stop after; "" for the ends.
+    existing : bool
+        Whether what is there at the first look is taken too.
+    values : dict
+        Parameters of each data set: ``{"step.field": [value, where]}``.
+    device : int
+        Number of the file system at the last look; tells an unmounted disk from an empty folder.
+    """
+
+    settle_s: float = 30.0
+    every_s: float = 10.0
+    late_s: float = 600.0
+    pattern: str = ""
+    depth: int = 3
+    first: str = ""
+    last: str = ""
+    existing: bool = True
+    values: Mapping[str, list[Any]] = field(default_factory=dict)
+    device: int = 0
+
+
+@dataclass(frozen=True)
+class Watch:
+    """A folder that is, or was, watched."""
+
+    id: int
+    folder: Path
+    recipe: str
+    active: bool
+    on_top: bool
+    settings: Settings
+    began: float
+    looked: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a watch knows of an acquisition.
+
+    Attributes
+    ----------
+    path : Path
+        Its main file, or its folder.
+    state : str
+        ``growing`` (it changes, or has not been the same for long enough), ``incomplete`` (what it
+        needs is not there), ``taken``, ``gone`` (after it was taken), ``duplicate``.
+    since : float
+        It has been as it is since then.
+    reason : str
+        What it waits for, in words.
+    data_set : int or None
+        Number of the data set that it became.
+    """
+
+    path: Path
+    state: str
+    since: float
+    reason: str
+    data_set: int | None
+
+
+class Watches:
+    """The watches of a project.
+
+    Parameters
+    ----------
+    store : Store
+        Of the project.
+    clock : callable
+        Time, for tests.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self._store = store
+        self._clock = clock
+
+    def add(self, folder: Path, recipe: str, *, on_top: bool = False, **settings: Any) -> int:
+        """Watch a folder; one that was stopped goes on with what it had seen.
+
+        Parameters
+        ----------
+        folder : Path
+            It must be there.
+        recipe : str
+            ``tilt`` or ``scan``: what kind of acquisitions to take.
+        on_top : bool
+            Whether the newest acquisition is run first.
+        **settings
+            Fields of `Settings`.
+
+        Returns
+        -------
+        int
+            Number of the watch.
+
+        Raises
+        ------
+        TomolineError
+            WATCH-01 no such folder, WATCH-08 if it, one in it or one around it is watched,
+            PARAM-06 unknown recipe or numbers that make no sense.
+        """
+        path = _checked(folder)
+        chosen = Settings(**settings)
+        _check(recipe, chosen)
+        now = self._clock()
+        with self._store.write() as db:
+            for other in self.all(active=True):
+                _refuse_overlap(path, other.folder)
+            row = db.execute("SELECT id, settings FROM watch WHERE folder = ?", (path,)).fetchone()
+            if row is None:
+                done = db.execute(
+                    "INSERT INTO watch (folder, recipe, on_top, settings, began)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (path, recipe, on_top, to_json(asdict(chosen)), now),
+                )
+                number = int(done.lastrowid or 0)
+            else:
+                number = int(row["id"])
+                chosen = replace(chosen, device=_settings(row["settings"]).device)
+                db.execute(
+                    "UPDATE watch SET recipe = ?, active = 1, on_top = ?, settings = ?, began = ?"
+                    " WHERE id = ?",
+                    (recipe, on_top, to_json(asdict(chosen)), now, number),
+                )
+            self._store.add_event(
+                EventKind.WATCH, f"watching {path} for acquisitions of recipe {recipe}", when=now
+            )
+        return number
+
+    def stop(self, folder: Path) -> None:
+        """Stop watching a folder; what it has queued stays, and it remembers what it saw.
+
+        Raises
+        ------
+        TomolineError
+            WATCH-03 if it is not watched.
+        """
+        path = os.path.abspath(folder)
+        with self._store.write() as db:
+            done = db.execute(
+                "UPDATE watch SET active = 0 WHERE folder = ? AND active = 1", (path,)
+            )
+            if done.rowcount != 1:
+                watched = ", ".join(str(one.folder) for one in self.all(active=True))
+                raise errors.watch.NO_WATCH.error(
+                    path, f"watched are {watched}." if watched else "nothing is watched."
+                )
+            self._store.add_event(EventKind.WATCH, f"no longer watching {path}", when=self._clock())
+
+    def all(self, *, active: bool | None = None) -> list[Watch]:
+        """Return the watches, in the order in which they were made; active ones, or the others."""
+        with self._store.read() as db:
+            rows = db.execute("SELECT * FROM watch ORDER BY id").fetchall()
+        found = [_watch(row) for row in rows]
+        return [one for one in found if active is None or one.active == active]
+
+    def seen(self, watch: Watch, *, states: tuple[str, ...] = ()) -> list[Seen]:
+        """Return what a watch has seen, by path; in these states only, if any are given."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT path, state, since, reason, data_set FROM seen WHERE watch = ?"
+                " ORDER BY path",
+                (watch.id,),
+            ).fetchall()
+        return [
+            Seen(Path(row["path"]), row["state"], row["since"], row["reason"], row["data_set"])
+            for row in rows
+            if not states or row["state"] in states
+        ]
+
+    def counts(self, watch: Watch) -> dict[str, int]:
+        """Return how many acquisitions a watch has seen in each state."""
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT state, count(*) FROM seen WHERE watch = ? GROUP BY state", (watch.id,)
+            ).fetchall()
+        return {row[0]: row[1] for row in rows}
+
+
+def _watch(row: sqlite3.Row) -> Watch:
+    return Watch(
+        id=row["id"],
+        folder=Path(row["folder"]),
+        recipe=row["recipe"],
+        active=bool(row["active"]),
+        on_top=bool(row["on_top"]),
+        settings=_settings(row["settings"]),
+        began=row["began"],
+        looked=row["looked"],
+    )
+
+
+def _settings(text: str) -> Settings:
+    return Settings(**json.loads(text))
+
+
+def _checked(folder: Path) -> str:
+    path = os.path.abspath(folder)
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        shown = path.encode(errors="backslashreplace").decode()
+        raise errors.watch.NO_FOLDER.error(shown, "its name is not UTF-8.") from None
+    if not os.path.isdir(path):
+        found = "it is a file." if os.path.exists(path) else "it does not exist."
+        raise errors.watch.NO_FOLDER.error(path, found)
+    return path
+
+
+def _check(recipe: str, settings: Settings) -> None:
+    bad = errors.parameters.BAD_OPTION
+    if recipe not in RECIPES:
+        known = ", ".join(RECIPES)
+        raise bad.error("recipe", f"{recipe!r} is not one that can be watched for ({known}).")
+    for name, value, least in (
+        ("settle_s", settings.settle_s, 0.0),
+        ("every_s", settings.every_s, 0.1),
+        ("depth", settings.depth, 0),
+    ):
+        if not least <= value < 1e9:  # NaN is none of that either
+            raise bad.error(name, f"{value:g} is too small." if value < least else f"{value:g}.")
+
+
+def _refuse_overlap(path: str, other: Path) -> None:
+    new, old = os.path.realpath(path), os.path.realpath(other)
+    if new == old:
+        raise errors.watch.WATCHED_TWICE.error(path, "this project watches it.")
+    if os.path.commonpath([new, old]) in (new, old):
+        inside = "it lies in" if new.startswith(old) else "it holds"
+        raise errors.watch.WATCHED_TWICE.error(
+            path,
+            f"{inside} {other}, which this project watches.",
+            f"Stop that one first: 'tomoline watch {other} --stop'.",
+        )

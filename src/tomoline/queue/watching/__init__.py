@@ -1,0 +1,1 @@
+"""Watching folders: what is on the disk, what of it is an acquisition, and when it is complete."""
