@@ -11,9 +11,8 @@ import contextlib
 import errno
 import os
 import re
-import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tomoline.errors import TomolineError, files
@@ -55,7 +54,7 @@ def translate_os_error(error: OSError, path: Path, *, reading: bool = False) -> 
 
 def temporary_path(path: Path) -> Path:
     """Return a hidden name beside `path` that no other process or thread uses."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    return path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
 
 
 def destination_of(path: Path) -> Path:
@@ -157,16 +156,26 @@ def write_bytes(path: Path, data: bytes) -> None:
         part.write_bytes(data)
 
 
-def remove_leftovers(folder: Path) -> list[Path]:
+def remove_leftovers(folder: Path, ours: Callable[[str], bool] = lambda name: True) -> list[Path]:
     """Delete the temporary files that killed processes left in `folder`, and name them.
 
     Only to be called by whoever holds the data set: another process's files in the making look
     the same. This process's own are kept.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
+    ours : callable
+        ``ours(name)``: whether a file that would have got this name is the data set's; others'
+        may lie in the same folder.
     """
     own = f".{os.getpid()}-"
     removed = []
     for part in sorted(Path(folder).glob(".*.part")):
-        if own not in part.name and _TEMPORARY.fullmatch(part.name):
+        if own in part.name or not _TEMPORARY.fullmatch(part.name):
+            continue
+        if ours(destination_of(part).name):
             remove(part)
             removed.append(part)
     return removed

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from tomoline.errors import Notice
-from tomoline.files.sinograms import Sinograms
 from tomoline.params import StepParams
+
+if TYPE_CHECKING:  # with it comes NumPy, which the declarations do not need
+    from tomoline.files.sinograms import Sinograms
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
@@ -159,6 +161,9 @@ class Step(Generic[P]):
         ``active(params)``: False where the parameters switch the step off.
     external : callable
         ``external(source, params)``: files outside the data set that it reads; only the set-up.
+    beside : callable
+        ``beside(folder, root, params)``: files in the data set's folder that it reads if they are
+        there and that are no artifacts of its own, such as the other axis's.
     listed : callable
         ``listed(source, params)``: files outside that are too many to be digested; their names,
         sizes and times of change stand for them. Only the set-up.
@@ -178,6 +183,7 @@ class Step(Generic[P]):
     halo: int = 0
     active: Callable[[P], bool] = lambda params: True
     external: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
+    beside: Callable[[Path, str, P], Sequence[Path]] = lambda folder, root, params: ()
     listed: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
 
     @property
