@@ -106,6 +106,13 @@ NOT_EXPORTED = ErrorKind(
     "Nothing; the parameter stays in the project.",
     warning=True,
 )
+BAD_NAME = ErrorKind(
+    "PROJ-17",
+    "name that a data set cannot have",
+    "The name of a data set is that of its folder: not empty, without / and control characters, "
+    "and not hidden.",
+    "Give it another name with --name.",
+)
 
 KINDS = (
     NO_PROJECT,
@@ -124,4 +131,5 @@ KINDS = (
     ETOMO_NOT_ACTED_ON,
     TEMPLATE_EXISTS,
     NOT_EXPORTED,
+    BAD_NAME,
 )

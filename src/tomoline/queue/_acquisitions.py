@@ -1,0 +1,243 @@
+"""What the paths that a user adds to a project are: acquisitions, alone or in pairs."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+
+RECORD_SUFFIX = ".tomoline.json"
+# Stacks of one class may be the two axes of a set, and of one class only one has a root name.
+_CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
+_OTHER_AXIS = {"a": "b", "b": "a"}
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """One line for the table of data sets, before it is there.
+
+    Attributes
+    ----------
+    name, recipe : str
+        Root name of the data set, and the name of its recipe.
+    source : Path
+        Absolute path; of axis a where there are two.
+    source_b : Path or None
+        Of axis b.
+    folder : Path or None
+        Folder of results, where it is settled already.
+    """
+
+    name: str
+    recipe: str
+    source: Path
+    source_b: Path | None = None
+    folder: Path | None = None
+
+    @property
+    def letter(self) -> str:
+        """The letter of its axis, if its name ends in one: ``a``, ``b`` or "".
+
+        >>> Acquisition("TS_01b", "tilt", Path("TS_01b.mrc")).letter
+        'b'
+        """
+        last = self.name[-1:]
+        return last if last in _OTHER_AXIS and self.source_b is None else ""
+
+
+def stack_key(path: Path) -> tuple[str, str, str] | None:
+    """Return what two files of the same stack have in common; None for what is no stack.
+
+    >>> stack_key(Path("/x/TS.st")) == stack_key(Path("/x/TS.mrc"))
+    True
+    """
+    kind = _CLASSES.get(path.suffix.lower())
+    return None if kind is None else (str(path.parent), path.stem, kind)
+
+
+def other_axis(path: Path) -> tuple[str, str, str] | None:
+    """Return the `stack_key` of the stack of the other axis; None if it cannot have one.
+
+    >>> other_axis(Path("/x/TSa.mrc")) == stack_key(Path("/x/TSb.st"))
+    True
+    """
+    key = stack_key(path)
+    if key is None or len(key[1]) < 2 or key[1][-1] not in _OTHER_AXIS:
+        return None
+    return key[0], key[1][:-1] + _OTHER_AXIS[key[1][-1]], key[2]
+
+
+def pair_up(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
+    """Put stacks ROOTa and ROOTb of one folder together; others stay alone.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        All different.
+
+    Returns
+    -------
+    list of (Path, Path or None)
+        Axis a and axis b, or a file alone, in the order of the first of them.
+
+    >>> [a.name for a, b in pair_up([Path("TSb.st"), Path("lone.mrc"), Path("TSa.st")])]
+    ['TSa.st', 'lone.mrc']
+    """
+    free: dict[tuple[str, str, str], list[Path]] = {}
+    for path in paths:
+        if other_axis(path) is not None and (key := stack_key(path)) is not None:
+            free.setdefault(key, []).append(path)
+    found: list[tuple[Path, Path | None]] = []
+    taken: set[Path] = set()
+    for path in paths:
+        if path in taken:
+            continue
+        key = other_axis(path)
+        others = [one for one in free.get(key, ()) if one not in taken] if key else []
+        if not others:
+            found.append((path, None))
+            continue
+        # The same extension is the better partner.
+        other = min(others, key=lambda one: one.suffix != path.suffix)
+        taken |= {path, other}
+        found.append((path, other) if path.stem.endswith("a") else (other, path))
+    return found
+
+
+def read_paths(
+    paths: Sequence[Path], *, name: str, recipe: str, folder: Path | None, pair: bool
+) -> tuple[list[Acquisition], list[TomolineError]]:
+    """Return the acquisitions that paths mean, and what is wrong with the others.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Files and folders.
+    name, recipe : str
+        In place of what the path says; a name is for one acquisition.
+    folder : Path or None
+        Folder of results of one acquisition.
+    pair : bool
+        Whether stacks ROOTa and ROOTb become one data set.
+    """
+    faults: list[TomolineError] = []
+    resolved = _resolve(paths, faults)
+    before = [path for path in resolved if _records(path)]
+    fresh = [path for path in resolved if path not in set(before)]
+    pairs = pair_up(fresh) if pair and recipe in ("", "tilt") else [(one, None) for one in fresh]
+    found = []
+    for source, source_b in pairs:
+        try:
+            found.append(_acquisition(source, source_b, recipe, resolved[source]))
+        except TomolineError as fault:
+            faults.append(fault)
+    for path in before:
+        try:
+            found.append(_of_records(path))
+        except TomolineError as fault:
+            faults.append(fault)
+    faults += _same_stack(fresh)
+    if (name or folder) and len(found) > 1:
+        option = "--name" if name else "--folder"
+        text = f"{len(found)} data sets are given, which cannot all have it."
+        faults.append(errors.parameters.BAD_OPTION.error(option, text))
+    elif found and (name or folder):
+        one = found[0]
+        place = Path(os.path.abspath(folder)) if folder else one.folder
+        found = [replace(one, name=name or one.name, folder=place)]
+    faults += [bad for one in found if (bad := _bad_name(one))]
+    return found, faults
+
+
+def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, str]:
+    """Return absolute paths without links, each with the name by which it was given."""
+    parents: dict[str, str] = {}
+    found: dict[Path, str] = {}
+    for path in paths:
+        text = os.path.abspath(path)
+        parent, base = os.path.split(text)
+        try:
+            status = os.lstat(text)
+            if stat.S_ISLNK(status.st_mode):
+                os.stat(text)
+                real = os.path.realpath(text)
+            else:  # thousands lie in one folder
+                if parent not in parents:
+                    parents[parent] = os.path.realpath(parent)
+                real = os.path.join(parents[parent], base)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            text = f"there is no such file ({reason})."
+            faults.append(errors.files.MISSING.error(path, text))
+            continue
+        found.setdefault(Path(real), base)
+    return found
+
+
+def _acquisition(source: Path, source_b: Path | None, recipe: str, given: str) -> Acquisition:
+    from tomoline.recipes import RECIPES, recipe_for
+
+    if recipe and recipe not in RECIPES:
+        raise errors.parameters.BAD_OPTION.error(
+            "--recipe", f"{recipe!r} is unknown; there are {', '.join(RECIPES)}."
+        )
+    kind = RECIPES[recipe] if recipe else recipe_for(source)
+    if kind.in_place and source.is_dir():
+        raise errors.running.NO_DATA_SET.error(source, "it holds no record of a data set.")
+    if source_b is not None:
+        return Acquisition(source.stem[:-1], kind.name, source, source_b)
+    # As `workflow.execution.root_of`, which is heavy to import; of a link, the link's name holds.
+    known = Path(given).suffix.lower() in kind.suffixes or not kind.in_place
+    stem = given if source.is_dir() or not known else Path(given).stem
+    return Acquisition(stem, kind.name, source)
+
+
+def _records(path: Path) -> list[Path]:
+    if path.name.endswith(RECORD_SUFFIX):
+        return [path]
+    if path.suffix.lower() in _CLASSES or not path.is_dir():
+        return []
+    return sorted(path.glob(f"*{RECORD_SUFFIX}"))
+
+
+def _of_records(path: Path) -> Acquisition:
+    """Return the data set, run earlier, whose folder of results was given."""
+    records = _records(path)
+    parts = []
+    for record in records:
+        try:
+            content = json.loads(record.read_text(encoding="utf-8"))
+            parts.append((content["root"], content["recipe"], Path(content["source"])))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise errors.files.BAD_TEXT.error(record, f"it is no record: {error}.") from error
+    folder = records[0].parent
+    root, recipe, source = parts[0]
+    if len(parts) == 1:
+        return Acquisition(root, recipe, source, None, folder)
+    if len(parts) == 2 and root[:-1] == parts[1][0][:-1] and root[-1] + parts[1][0][-1] == "ab":
+        return Acquisition(root[:-1], recipe, source, parts[1][2], folder)
+    raise errors.running.NO_DATA_SET.error(path, f"{len(parts)} records of data sets here.")
+
+
+def _same_stack(paths: Sequence[Path]) -> list[TomolineError]:
+    seen: dict[tuple[str, str, str], Path] = {}
+    faults = []
+    for path in paths:
+        key = stack_key(path)
+        if key is not None and (other := seen.setdefault(key, path)) != path:
+            text = f"{other.name} beside it has the same root name."
+            faults.append(errors.project.SAME_NAME.error(path, text))
+    return faults
+
+
+def _bad_name(one: Acquisition) -> TomolineError | None:
+    name = one.name
+    if not name or name.startswith(".") or "/" in name or not name.isprintable():
+        return errors.project.BAD_NAME.error(one.source, f"its name would be {name!r}.")
+    return None

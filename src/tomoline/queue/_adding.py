@@ -1,0 +1,279 @@
+"""Putting lines into a project's table of data sets, within one transaction."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.queue._acquisitions import (
+    RECORD_SUFFIX,
+    Acquisition,
+    other_axis,
+    stack_key,
+)
+from tomoline.queue.layers import Layers, Values, effective
+from tomoline.queue.model import DataSetEntry, EventKind
+from tomoline.queue.rows import to_data_set
+from tomoline.queue.store import Store, to_json
+
+DUAL = "setup.dual_axis"
+TABLE_KEYS = (DUAL, "setup.montage", "find_fiducials.two_surfaces")
+"""Etomo's three boxes of a line, which a new line takes from the one before."""
+TABLE_RECIPE = "tilt"
+"""The recipe whose data sets have them."""
+BEFORE = "from the line before"
+FOUND = "from the stacks given"
+AUTOMATIC = frozenset({BEFORE, FOUND})
+"""Where values of `TABLE_KEYS` are from that nobody has decided on."""
+
+
+class Table:
+    """The table of data sets while lines are put into it; its block must write.
+
+    All is read once, since thousands of lines are added together.
+    """
+
+    def __init__(self, store: Store, db: sqlite3.Connection) -> None:
+        self._store = store
+        self._db = db
+        self._deliver = store.setting("deliver")
+        self._names: dict[str, int] = {}
+        self._folders: dict[str, str] = {}
+        self._sources: dict[str, int] = {}
+        self._stacks: dict[tuple[str, str, str], int] | None = None
+        self._place = 0.0
+        rows = db.execute("SELECT id, name, source, source_b, folder, place FROM data_set")
+        for number, name, source, source_b, folder, place in rows:
+            self._note(number, name, source, source_b, folder)
+            self._place = max(self._place, place)
+        self._shared = list(Layers(store).all().values())
+        self._before: dict[str, object] | None = None
+        row = db.execute(
+            "SELECT given FROM data_set WHERE recipe = ? ORDER BY place DESC LIMIT 1",
+            (TABLE_RECIPE,),
+        ).fetchone()
+        if row is not None:
+            self._before = self._boxes(json.loads(row[0]))
+
+    def put(self, one: Acquisition, own: Values, origin: str, pair: bool) -> list[DataSetEntry]:
+        """Return the data sets that have an acquisition, which is added where it is new.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-09 where its name or folder is taken.
+        """
+        sources = [source for source in (one.source, one.source_b) if source is not None]
+        there = [source for source in sources if str(source) in self._sources]
+        if len(there) == len(sources):
+            return [self._entry(self._sources[str(source)]) for source in there]
+        if there:  # one axis was added before
+            missing = one.source if there[0] == one.source_b else one.source_b or one.source
+            single = Acquisition(missing.stem, one.recipe, missing)
+            added = self.put(single, own, origin, pair)
+            return [self._entry(self._sources[str(there[0])]), *added]
+        joined = self.join(one) if pair and one.letter else None
+        return [joined or self.insert(one, own, origin)]
+
+    def join(self, one: Acquisition) -> DataSetEntry | None:
+        """Make a stack the other axis of a data set that waits for nothing else.
+
+        Returns
+        -------
+        DataSetEntry or None
+            The data set of both; None where there is none that it could belong to.
+        """
+        key = other_axis(one.source)
+        number = self._stack(key) if key is not None else None
+        if number is None or one.name != one.source.stem:
+            return None
+        entry = self._entry(number)
+        if entry.dual or entry.recipe != one.recipe or entry.name != entry.source.stem:
+            return None
+        value, where = self._given(entry).get(DUAL, [True, FOUND])
+        if (not value and where not in AUTOMATIC) or self._has_run(entry):
+            return None
+        return self._joined(entry, one.source)
+
+    def insert(self, one: Acquisition, own: Values, origin: str) -> DataSetEntry:
+        """Add a line at the end.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-09 where its name or folder is taken.
+        """
+        folder = str(one.folder or self._folder_for(one))
+        self._refuse_taken(one.name, folder, one.source)
+        given = dict(own)
+        if one.recipe == TABLE_RECIPE:
+            given = self._inherited() | own
+            if one.source_b is not None:
+                given[DUAL] = [True, FOUND]
+            elif not one.letter and DUAL not in own and self._boxes(given)[DUAL]:
+                given[DUAL] = [False, FOUND]
+            self._before = self._boxes(given)
+        self._place += 1.0
+        now = time.time()
+        cursor = self._db.execute(
+            "INSERT INTO data_set (name, place, recipe, source, source_b, folder, given, added)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                one.name,
+                self._place,
+                one.recipe,
+                str(one.source),
+                str(one.source_b or ""),
+                folder,
+                to_json(given),
+                now,
+            ),
+        )
+        number = cursor.lastrowid or 0
+        self._note(number, one.name, str(one.source), str(one.source_b or ""), folder)
+        by = f" by {origin}" if origin else ""
+        axes = f" and {one.source_b.name}" if one.source_b else ""
+        self._tell(one.name, f"added{by}: {one.source}{axes}", now)
+        return DataSetEntry(
+            number, one.name, one.recipe, one.source, one.source_b, Path(folder), True, now
+        )
+
+    def pair(self, entry: DataSetEntry) -> DataSetEntry:
+        """Make a data set dual axis, with the stack of the other axis that lies beside its own.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-11 where there is none.
+        """
+        if entry.dual:
+            return entry
+        key = other_axis(entry.source)
+        beside = sorted(entry.source.parent.glob("*")) if key else []
+        others = [one for one in beside if stack_key(one) == key]
+        if not others or entry.name != entry.source.stem:
+            wanted = (
+                f"no stack {key[1]} lies beside it" if key else "its name ends in neither a nor b"
+            )
+            raise errors.project.NOT_DUAL.error(entry.name, f"{entry.source}: {wanted}.")
+        taken = self._sources.get(str(others[0]))
+        if taken is not None:
+            name = self._entry(taken).name
+            text = f"{others[0].name} is a data set of its own, {name}; remove that one first."
+            raise errors.project.NOT_DUAL.error(entry.name, text)
+        return self._joined(entry, others[0])
+
+    def part(self, entry: DataSetEntry) -> DataSetEntry:
+        """Make a data set single axis; of one with two axes, axis a stays."""
+        if not entry.dual:
+            self._set_dual(entry, False, "project set --no-dual")
+            return entry
+        name = entry.source.stem
+        one = Acquisition(name, entry.recipe, entry.source)
+        return self._changed(entry, one, False, "project set --no-dual")
+
+    def _joined(self, entry: DataSetEntry, other: Path) -> DataSetEntry:
+        a, b = sorted((entry.source, other), key=lambda path: path.stem)
+        one = Acquisition(a.stem[:-1], entry.recipe, a, b)
+        return self._changed(entry, one, True, FOUND)
+
+    def _changed(
+        self, entry: DataSetEntry, one: Acquisition, dual: bool, where: str
+    ) -> DataSetEntry:
+        folder = str(self._folder_for(one))
+        self._forget(entry)
+        self._refuse_taken(one.name, folder, one.source)
+        source_b = str(one.source_b or "")
+        self._db.execute(
+            "UPDATE data_set SET name = ?, source = ?, source_b = ?, folder = ? WHERE id = ?",
+            (one.name, str(one.source), source_b, folder, entry.id),
+        )
+        self._note(entry.id, one.name, str(one.source), source_b, folder)
+        changed = replace(
+            entry, name=one.name, source=one.source, source_b=one.source_b, folder=Path(folder)
+        )
+        self._set_dual(changed, dual, where)
+        axes = f"{one.source.name} and {one.source_b.name}" if one.source_b else one.source.name
+        self._tell(one.name, f"was {entry.name}, now of {axes}", time.time())
+        return changed
+
+    def _set_dual(self, entry: DataSetEntry, dual: bool, where: str) -> None:
+        given = self._given(entry) | {DUAL: [dual, where]}
+        self._db.execute("UPDATE data_set SET given = ? WHERE id = ?", (to_json(given), entry.id))
+
+    def _inherited(self) -> Values:
+        """Return the boxes of the line before; the first line has those of the layers."""
+        if self._before is None:
+            return {}
+        return {key: [value, BEFORE] for key, value in self._before.items()}
+
+    def _boxes(self, given: Values) -> dict[str, object]:
+        layers = [*self._shared, given]
+        return {key: bool(effective(key, layers, False)) for key in TABLE_KEYS}
+
+    def _folder_for(self, one: Acquisition) -> Path:
+        from tomoline.recipes import RECIPES
+
+        beside = one.source.parent
+        in_place = RECIPES[one.recipe].in_place and not self._deliver
+        if in_place and one.source_b is None and beside.name == one.name:
+            return beside
+        return Path(self._deliver or self._store.folder) / one.name
+
+    def _refuse_taken(self, name: str, folder: str, source: Path) -> None:
+        if name in self._names:
+            other = self._entry(self._names[name]).source
+            raise errors.project.SAME_NAME.error(source, f"{name} is in the table, of {other}.")
+        if folder in self._folders:
+            text = f"its folder of results, {folder}, is that of {self._folders[folder]}."
+            raise errors.project.SAME_NAME.error(source, text)
+
+    def _has_run(self, entry: DataSetEntry) -> bool:
+        row = self._db.execute(
+            "SELECT 1 FROM batch WHERE data_set = ? AND (attempt > 0 OR state = 'running')",
+            (entry.id,),
+        ).fetchone()
+        return row is not None or os.path.exists(
+            os.path.join(entry.folder, f"{entry.name}{RECORD_SUFFIX}")
+        )
+
+    def _entry(self, number: int) -> DataSetEntry:
+        row = self._db.execute("SELECT * FROM data_set WHERE id = ?", (number,)).fetchone()
+        return to_data_set(row)
+
+    def _given(self, entry: DataSetEntry) -> Values:
+        row = self._db.execute("SELECT given FROM data_set WHERE id = ?", (entry.id,)).fetchone()
+        return dict(json.loads(row[0]))
+
+    def _note(self, number: int, name: str, source: str, source_b: str, folder: str) -> None:
+        self._names[name] = number
+        self._folders[folder] = name
+        for path in (source, source_b):
+            if path:
+                self._sources[path] = number
+                if self._stacks is not None and (key := stack_key(Path(path))):
+                    self._stacks[key] = number
+
+    def _stack(self, key: tuple[str, str, str]) -> int | None:
+        """Return the data set that has a stack, whatever its extension."""
+        if self._stacks is None:
+            self._stacks = {}
+            for path, number in self._sources.items():
+                if found := stack_key(Path(path)):
+                    self._stacks[found] = number
+        return self._stacks.get(key)
+
+    def _forget(self, entry: DataSetEntry) -> None:
+        self._names.pop(entry.name, None)
+        self._folders.pop(str(entry.folder), None)
+        for path in (entry.source, entry.source_b):
+            if path is not None:
+                self._sources.pop(str(path), None)
+
+    def _tell(self, name: str, text: str, when: float) -> None:
+        self._store.add_event(EventKind.PROJECT, text, data_set=name, when=when)

@@ -1,0 +1,361 @@
+"""A project's table of data sets: what is in it, in which order, with which parameters."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.errors import Faults, TomolineError
+from tomoline.queue._acquisitions import read_paths
+from tomoline.queue._adding import DUAL, TABLE_KEYS, Table
+from tomoline.queue.layers import Layers, Values, as_values, effective, told
+from tomoline.queue.model import BatchState, DataSetEntry, EventKind
+from tomoline.queue.rows import BATCHES, change_state, to_batch, to_data_set
+from tomoline.queue.store import Store, to_json
+
+__all__ = ["TABLE_KEYS", "DataSets"]
+
+WILD = frozenset("*?[")
+
+
+class DataSets:
+    """The table of data sets of a project's store."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.layers = Layers(store)
+
+    def add(
+        self,
+        paths: Sequence[Path],
+        *,
+        name: str = "",
+        recipe: str = "",
+        folder: Path | None = None,
+        values: Mapping[str, Any] | None = None,
+        origin: str = "",
+        pair: bool = True,
+    ) -> list[DataSetEntry]:
+        """Add acquisitions at the end of the table: all of them, or with a fault none.
+
+        Stacks ROOTa and ROOTb become one data set, also where one of them is in the table already
+        and nothing was run of it. A path that is in the table stays as it is.
+
+        Parameters
+        ----------
+        paths : sequence of Path
+            Files, folders of scans, or folders DIR/ROOT of earlier runs.
+        name : str
+            Name of the one data set that is added, in place of its file's.
+        recipe : str
+            Kind of acquisition; by default the file tells.
+        folder : Path, optional
+            Folder of results of the one data set that is added.
+        values : mapping, optional
+            Parameters of their own, ``{"step.field": (value, where)}``.
+        origin : str
+            Who adds them, for the log.
+        pair : bool
+            False to keep stacks ROOTa and ROOTb apart.
+
+        Returns
+        -------
+        list of DataSetEntry
+            Theirs, in the order of the paths, also of those that were there.
+
+        Raises
+        ------
+        Faults
+            FILE-01 for files that are not there, PROJ-09 for names or folders that are taken.
+        """
+        found, faults = read_paths(paths, name=name, recipe=recipe, folder=folder, pair=pair)
+        own = as_values(values or {})
+        with self.store.write() as db:
+            table = Table(self.store, db)
+            entries: list[DataSetEntry] = []
+            for one in found:
+                try:
+                    entries += table.put(one, own, origin, pair)
+                except TomolineError as fault:
+                    faults.append(fault)
+            if faults:  # which takes back what was inserted
+                raise Faults(faults)
+        return list({entry.id: entry for entry in entries}.values())
+
+    def remove(self, names: Sequence[str]) -> list[DataSetEntry]:
+        """Take data sets out of the table, with their batches; their files stay.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 for a name that is not there, PROJ-10 for one that is being run.
+        """
+        with self.store.write() as db:
+            entries = self.entries(names)
+            self._refuse_running(db, entries)
+            for entry in entries:
+                rows = db.execute(
+                    f"{BATCHES} WHERE batch.data_set = ? AND batch.state != 'dropped'", (entry.id,)
+                )
+                for row in rows.fetchall():
+                    change_state(
+                        self.store, to_batch(row), BatchState.DROPPED, "its data set was removed"
+                    )
+                db.execute("DELETE FROM data_set WHERE id = ?", (entry.id,))
+                self._tell(entry, "removed from the project")
+        return entries
+
+    def entries(self, patterns: Sequence[str] = (), *, flagged: bool = False) -> list[DataSetEntry]:
+        """Return data sets in the order of the table.
+
+        Parameters
+        ----------
+        patterns : sequence of str
+            Names, or patterns with ``*``, ``?`` and ``[..]``; all if empty.
+        flagged : bool
+            Only those whose run flag is set.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if nothing has the name or fits the pattern.
+        """
+        condition = " WHERE run = 1" if flagged else ""
+        with self.store.read() as db:
+            if not patterns:
+                rows = db.execute(f"SELECT * FROM data_set{condition} ORDER BY place")
+                return [to_data_set(row) for row in rows]
+            found = self._matching(db, patterns)
+        chosen = sorted(found.values(), key=lambda row: (row["place"], row["id"]))
+        return [to_data_set(row) for row in chosen if row["run"] or not flagged]
+
+    def entry(self, name: str) -> DataSetEntry:
+        """Return the data set of that name.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if there is none.
+        """
+        with self.store.read() as db:
+            row = db.execute("SELECT * FROM data_set WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise self._unknown(db, name)
+        return to_data_set(row)
+
+    def by_id(self, number: int) -> DataSetEntry | None:
+        """Return the data set of that number, if it is there."""
+        with self.store.read() as db:
+            row = db.execute("SELECT * FROM data_set WHERE id = ?", (number,)).fetchone()
+        return to_data_set(row) if row else None
+
+    def by_source(self, source: Path) -> DataSetEntry | None:
+        """Return the data set that has this acquisition, if there is one."""
+        path = os.path.realpath(source)
+        with self.store.read() as db:
+            row = db.execute(
+                "SELECT * FROM data_set WHERE source = ? OR source_b = ?", (path, path)
+            ).fetchone()
+        return to_data_set(row) if row else None
+
+    def set(
+        self,
+        names: Sequence[str],
+        values: Mapping[str, Any],
+        *,
+        unset: Sequence[str] = (),
+        axis: str = "",
+    ) -> None:
+        """Set and unset parameters of data sets; one that runs takes them at its next start.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names or patterns.
+        values : mapping
+            ``{"step.field": (value, where)}``, valid and as JSON holds them.
+        unset : sequence of str
+            ``step.field``, which come from the layers below again.
+        axis : str
+            ``b`` for those of axis b alone.
+        """
+        column = "given_b" if axis == "b" else "given"
+        changed = as_values(values)
+        text = told(changed, unset) + (" of axis b" if axis == "b" else "")
+        with self.store.write() as db:
+            entries = self.entries(names)
+            if axis == "b":
+                self._refuse_single(entries)
+            for entry in entries:
+                present = self.given(entry, axis)
+                for key in unset:
+                    present.pop(key, None)
+                present |= changed
+                db.execute(
+                    f"UPDATE data_set SET {column} = ? WHERE id = ?", (to_json(present), entry.id)
+                )
+                self._tell(entry, text)
+
+    def set_run(self, names: Sequence[str], run: bool) -> None:
+        """Set the run flag: whether a run of the whole project takes these data sets."""
+        with self.store.write() as db:
+            for entry in self.entries(names):
+                db.execute("UPDATE data_set SET run = ? WHERE id = ?", (int(run), entry.id))
+                self._tell(entry, f"run flag {'set' if run else 'cleared'}")
+
+    def set_dual(self, names: Sequence[str], dual: bool) -> list[DataSetEntry]:
+        """Make data sets dual axis, with the stack of the other axis beside theirs, or single.
+
+        Raises
+        ------
+        Faults
+            PROJ-11 where there is no other stack, PROJ-10 while one is being run.
+        """
+        faults: list[TomolineError] = []
+        with self.store.write() as db:
+            entries = self.entries(names)
+            self._refuse_running(db, entries)
+            table = Table(self.store, db)
+            changed = []
+            for entry in entries:
+                try:
+                    changed.append(table.pair(entry) if dual else table.part(entry))
+                except TomolineError as fault:
+                    faults.append(fault)
+            if faults:
+                raise Faults(faults)
+        return changed
+
+    def set_source(self, name: str, source: Path, *, axis: str = "") -> None:
+        """Give a data set another acquisition; its name and folder stay.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-10 while it is being run.
+        """
+        path = os.path.realpath(source)
+        with self.store.write() as db:
+            entry = self.entry(name)
+            self._refuse_running(db, [entry])
+            if axis == "b":
+                self._refuse_single([entry])
+            column = "source_b" if axis == "b" else "source"
+            db.execute(f"UPDATE data_set SET {column} = ? WHERE id = ?", (path, entry.id))
+            self._tell(entry, f"acquisition is now {path}")
+
+    def copy_down(self, name: str, keys: Sequence[str] = TABLE_KEYS) -> int:
+        """Copy parameters, as they hold for a line of the table, to all lines below it.
+
+        What no layer gives is unset there. Dual axis goes only where the stacks agree.
+
+        Returns
+        -------
+        int
+            Number of lines that have changed.
+        """
+        count = 0
+        with self.store.write() as db:
+            entry = self.entry(name)
+            shared = list(self.layers.all().values())
+            row = db.execute("SELECT place, given FROM data_set WHERE id = ?", (entry.id,))
+            place, given = row.fetchone()
+            layers = [*shared, json.loads(given)]
+            copied = {key: effective(key, layers, ...) for key in keys}
+            rows = db.execute(
+                "SELECT * FROM data_set WHERE place > ? AND recipe = ? ORDER BY place",
+                (place, entry.recipe),
+            )
+            for below in rows.fetchall():
+                present: Values = json.loads(below["given"])
+                before = dict(present)
+                for key, value in copied.items():
+                    if key == DUAL and bool(value) != bool(below["source_b"]):
+                        continue
+                    if value is ...:
+                        present.pop(key, None)
+                    elif key not in present or present[key][0] != value:
+                        present[key] = [value, f"copied down from {name}"]
+                if present == before:
+                    continue
+                count += 1
+                db.execute(
+                    "UPDATE data_set SET given = ? WHERE id = ?", (to_json(present), below["id"])
+                )
+                self._tell(to_data_set(below), f"copied down from {name}: {', '.join(keys)}")
+        return count
+
+    def given(self, entry: DataSetEntry, axis: str = "") -> Values:
+        """Return the parameters of a data set's own, those of axis b alone with `axis` b."""
+        column = "given_b" if axis == "b" else "given"
+        with self.store.read() as db:
+            row = db.execute(f"SELECT {column} FROM data_set WHERE id = ?", (entry.id,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def all_given(self) -> dict[int, tuple[Values, Values]]:
+        """Return the own parameters of all data sets, and those of axis b, by number."""
+        with self.store.read() as db:
+            rows = db.execute("SELECT id, given, given_b FROM data_set").fetchall()
+        return {row[0]: (json.loads(row[1]), json.loads(row[2])) for row in rows}
+
+    def _matching(self, db: sqlite3.Connection, patterns: Sequence[str]) -> dict[int, sqlite3.Row]:
+        found: dict[int, sqlite3.Row] = {}
+        everything: list[sqlite3.Row] = []
+        for pattern in patterns:
+            row = db.execute("SELECT * FROM data_set WHERE name = ?", (pattern,)).fetchone()
+            if row is not None:
+                found[row["id"]] = row
+                continue
+            if not WILD & set(pattern):
+                raise self._unknown(db, pattern)
+            everything = everything or db.execute("SELECT * FROM data_set").fetchall()
+            fitting = {one["id"]: one for one in everything if fnmatchcase(one["name"], pattern)}
+            if not fitting:
+                raise self._unknown(db, pattern)
+            found |= fitting
+        return found
+
+    def _unknown(self, db: sqlite3.Connection, name: str) -> TomolineError:
+        from difflib import get_close_matches
+
+        names = [
+            row[0]
+            for row in db.execute(
+                "SELECT name FROM data_set WHERE abs(length(name) - ?) <= 2 LIMIT 5000",
+                (len(name),),
+            )
+        ]
+        near = get_close_matches(name, names, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        kind = "fits that pattern" if WILD & set(name) else "has that name"
+        return errors.project.UNKNOWN_DATA_SET.error(name, f"no data set {kind}.{hint}")
+
+    def _refuse_running(self, db: sqlite3.Connection, entries: Sequence[DataSetEntry]) -> None:
+        rows = db.execute("SELECT data_set FROM batch WHERE state = 'running'").fetchall()
+        running = {row[0] for row in rows}
+        faults = [
+            errors.project.IN_USE.error(entry.name, "a process works on it.")
+            for entry in entries
+            if entry.id in running
+        ]
+        if faults:
+            raise Faults(list(faults))
+
+    def _refuse_single(self, entries: Sequence[DataSetEntry]) -> None:
+        faults: list[TomolineError] = [
+            errors.project.NOT_DUAL.error(entry.name, "it has no axis b.")
+            for entry in entries
+            if not entry.dual
+        ]
+        if faults:
+            raise Faults(faults)
+
+    def _tell(self, entry: DataSetEntry, text: str) -> None:
+        self.store.add_event(EventKind.PROJECT, text, data_set=entry.name, when=time.time())

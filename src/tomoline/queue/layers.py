@@ -1,0 +1,260 @@
+"""The layers of parameters of a project, and which of them gives a value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.errors import Notice
+from tomoline.queue.model import DataSetEntry, EventKind
+from tomoline.queue.store import Store, to_json
+
+USER_DEFAULTS = "user defaults"
+PROJECT = "project"
+NAMES = (USER_DEFAULTS, "scope template", "system template", "user template", PROJECT)
+"""Layers that all data sets share, in rising precedence."""
+DATA_SET = "data set"
+AXIS_B = "data set, axis b"
+DEFAULT = "default"
+
+Values = dict[str, list[Any]]
+"""Values as the store keeps them: ``{"step.field": [value, where]}``."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What one layer says of a parameter.
+
+    Attributes
+    ----------
+    layer : str
+        ``default``, a layer that data sets share, or the data set's own.
+    value : object
+        As JSON holds it.
+    where : str
+        File and line, or the command, that gave it.
+    holds : bool
+        Whether it is the value that is used.
+    note : str
+        Why the uppermost one does not hold, where another parameter takes its place.
+    """
+
+    layer: str
+    value: Any
+    where: str
+    holds: bool
+    note: str = ""
+
+
+class Layers:
+    """The layers of a project's store.
+
+    >>> import tempfile
+    >>> with Store.create(Path(tempfile.mkdtemp()) / "night") as store:
+    ...     Layers(store).update({"reconstruct.thickness_px": (300, "--thickness")})
+    ...     Layers(store).get("project")
+    {'reconstruct.thickness_px': [300, '--thickness']}
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def get(self, name: str) -> Values:
+        """Return the values of a layer that all data sets share."""
+        return self.all().get(name, {})
+
+    def all(self) -> dict[str, Values]:
+        """Return all layers that data sets share, by name, in rising precedence."""
+        with self.store.read() as db:
+            rows = db.execute("SELECT name, given FROM layer ORDER BY rank").fetchall()
+        return {row["name"]: json.loads(row["given"]) for row in rows}
+
+    def put(
+        self, name: str, values: Mapping[str, Any], *, file: str = "", digest: str = ""
+    ) -> None:
+        """Replace a whole layer; without values and file it goes away.
+
+        Parameters
+        ----------
+        name : str
+            One of `NAMES`.
+        values : mapping
+            ``{"step.field": (value, where)}``.
+        file, digest : str
+            Where it was read from, and `digest_of` that file.
+        """
+        rank = NAMES.index(name)
+        with self.store.write() as db:
+            if not values and not file:
+                db.execute("DELETE FROM layer WHERE name = ?", (name,))
+            else:
+                db.execute(
+                    "INSERT OR REPLACE INTO layer VALUES (?, ?, ?, ?, ?)",
+                    (name, rank, file, digest, to_json(as_values(values))),
+                )
+            source = f" from {file}" if file else ""
+            text = f"{name}: {len(values)} parameters{source}" if values or file else "none"
+            self.store.add_event(EventKind.PROJECT, f"layer {text}")
+
+    def update(self, values: Mapping[str, Any], *, unset: Sequence[str] = ()) -> None:
+        """Set and unset values of the layer "project", which all data sets share."""
+        with self.store.write() as db:
+            present = self.get(PROJECT)
+            for key in unset:
+                present.pop(key, None)
+            changed = as_values(values)
+            present |= changed
+            db.execute(
+                "INSERT OR REPLACE INTO layer VALUES (?, ?, '', '', ?)",
+                (PROJECT, NAMES.index(PROJECT), to_json(present)),
+            )
+            self.store.add_event(EventKind.PROJECT, told(changed, unset))
+
+    def files(self) -> dict[str, tuple[str, str]]:
+        """Return the file, and its digest when it was read, of each layer that has one."""
+        with self.store.read() as db:
+            rows = db.execute(
+                "SELECT name, file, digest FROM layer WHERE file != '' ORDER BY rank"
+            ).fetchall()
+        return {row["name"]: (row["file"], row["digest"]) for row in rows}
+
+    def stack(self, entry: DataSetEntry, axis: str = "") -> list[dict[str, Any]]:
+        """Return the layers of a data set in rising precedence, as a job holds them.
+
+        Parameters
+        ----------
+        entry : DataSetEntry
+            The data set.
+        axis : str
+            ``a`` or ``b`` of a dual-axis set.
+        """
+        with self.store.read() as db:
+            shared = self.all()
+            row = db.execute(
+                "SELECT given, given_b FROM data_set WHERE id = ?", (entry.id,)
+            ).fetchone()
+        own: Values = json.loads(row["given"]) if row else {}
+        layers = [*shared.items(), (DATA_SET, own)]
+        if axis == "b":
+            # The boundary model of axis a is drawn on its own views.
+            own.pop("find_fiducials.boundary_model", None)
+            own.pop("setup.exclude_views", None)
+            layers.append((AXIS_B, json.loads(row["given_b"]) if row else {}))
+        return [{"name": name, "values": values} for name, values in layers if values]
+
+    def explain(self, entry: DataSetEntry, key: str, axis: str = "") -> list[Explained]:
+        """Return what every layer says of a parameter, lowest first.
+
+        Parameters
+        ----------
+        entry : DataSetEntry
+            The data set.
+        key : str
+            ``step.field`` of its recipe.
+        axis : str
+            ``a`` or ``b`` of a dual-axis set.
+
+        Raises
+        ------
+        TomolineError
+            PARAM-04 where the recipe has no such parameter.
+        """
+        from tomoline.params import describe
+        from tomoline.recipes import RECIPES
+
+        steps = {step.name: step for step in RECIPES[entry.recipe].steps}
+        step, _, field = key.partition(".")
+        infos = {info.name: info for info in describe(steps[step].params)} if step in steps else {}
+        if field not in infos:
+            raise errors.parameters.UNKNOWN_PARAMETER.error(
+                entry.name, f"recipe {entry.recipe} has no parameter {key}."
+            )
+        stack = self.stack(entry, axis)
+        said = [(DEFAULT, jsonable(infos[field].default), "")]
+        said += [(one["name"], *one["values"][key]) for one in stack if key in one["values"]]
+        note = _replaced(list(steps.values()), stack, key) if len(said) > 1 else ""
+        top = len(said) - 1
+        return [
+            Explained(
+                layer, value, where, number == top and not note, note if number == top else ""
+            )
+            for number, (layer, value, where) in enumerate(said)
+        ]
+
+    def changed_templates(self) -> list[Notice]:
+        """Return a notice for each file of a layer that is not any more what was read."""
+        notices = []
+        for name, (file, digest) in self.files().items():
+            try:
+                present = digest_of(Path(file))
+            except OSError as error:
+                text = f"{name}: it cannot be read any more ({error.strerror})."
+                notices.append(errors.project.TEMPLATE_CHANGED.notice(file, text))
+                continue
+            if present != digest:
+                text = f"{name}: its content is not what the project holds."
+                notices.append(errors.project.TEMPLATE_CHANGED.notice(file, text))
+        return notices
+
+
+def effective(key: str, layers: Iterable[Mapping[str, Any]], default: Any = None) -> Any:
+    """Return the value of a parameter that layers, in rising precedence, give together."""
+    value = default
+    for values in layers:
+        if key in values:
+            value = values[key][0]
+    return value
+
+
+def as_values(values: Mapping[str, Any]) -> Values:
+    """Return values as the store keeps them, from pairs or `workflow.given.LayerValue`."""
+    return {
+        key: [jsonable(one.value), one.where]
+        if hasattr(one, "where")
+        else [jsonable(one[0]), str(one[1])]
+        for key, one in values.items()
+    }
+
+
+def jsonable(value: Any) -> Any:
+    """Return a parameter's value as JSON holds it.
+
+    >>> jsonable((Path("a.mod"), 1))
+    ['a.mod', 1]
+    """
+    if isinstance(value, tuple | list | set | frozenset):
+        return [jsonable(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def told(values: Mapping[str, Sequence[Any]], unset: Sequence[str] = ()) -> str:
+    """Say in a line what was set."""
+    parts = [f"{key} = {to_json(one[0])}" for key, one in values.items()]
+    parts += [f"{key} unset" for key in unset]
+    return "parameters: " + (", ".join(parts) or "none")
+
+
+def digest_of(path: Path) -> str:
+    """Return a digest of a file's content."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _replaced(steps: Sequence[Any], stack: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Say which parameter of a higher layer excludes this one; "" if none does."""
+    from tomoline.workflow.given import Given, Origin, Validated, keep_one_of_each_group
+
+    given = []
+    for rank, layer in enumerate(stack):
+        for name, (value, _) in layer["values"].items():
+            step, _, field = name.partition(".")
+            given.append(Given(step, field, value, Origin(rank, layer["name"])))
+    result = Validated()
+    kept = keep_one_of_each_group(given, steps, result)
+    if any(f"{one.step}.{one.field}" == key for one in kept):
+        return ""
+    return next((one.found for one in result.notices if one.found.startswith(f"{key} ")), "")
