@@ -12,18 +12,11 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.batch_range import Range, joined, range_of, range_text
 from tomoline.queue.line import between, check_named, highest, last_number, lowest, matches, waiting
+from tomoline.queue.listing import NEWEST, Listing, state_is
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch
-from tomoline.queue.store import Store
 
 S = BatchState
-# Those that run, then those that wait in their order, then what has ended, the newest first.
-ORDER = (
-    " ORDER BY CASE batch.state WHEN 'running' THEN 0 WHEN 'paused' THEN 1 WHEN 'waiting' THEN 2"
-    " ELSE 3 END, CASE WHEN batch.ended IS NULL THEN 0 ELSE -batch.ended END,"
-    " batch.place, batch.id"
-)
-NEWEST = "batch.id = (SELECT max(id) FROM batch AS b WHERE b.data_set = batch.data_set AND {})"
 ANEW: dict[str, Any] = {
     "code": "",
     "at": "",
@@ -41,15 +34,12 @@ ANEW: dict[str, Any] = {
 """Columns of a batch that waits again."""
 
 
-class Queue:
+class Queue(Listing):
     """The ordered batches of a project.
 
     A data set waits at most once, and is worked on at most once; every change of a batch's state
     is written to the log in the same transaction.
     """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
 
     def add(
         self,
@@ -128,83 +118,6 @@ class Queue:
                         _words("queued anew", words or "from the beginning"),
                     )
         return [numbers[entry.id] for entry in entries]
-
-    def batches(
-        self,
-        *,
-        states: Sequence[BatchState] = (),
-        patterns: Sequence[str] = (),
-        limit: int = 0,
-    ) -> list[Batch]:
-        """Return batches in order: those that run, those that wait, those that have ended.
-
-        Parameters
-        ----------
-        states : sequence of BatchState
-            Which; all but dropped ones if empty.
-        patterns : sequence of str
-            Names of data sets, ``*`` and ``?`` may be used; all if empty.
-        limit : int
-            At most so many; 0 for all.
-        """
-        wanted = tuple(states) or tuple(state for state in BatchState if state is not S.DROPPED)
-        where = f" WHERE batch.state IN ({_marks(wanted)})"
-        order = ORDER
-        if wanted == (S.WAITING,):  # the index gives them in order, so that a limit is quick
-            where, order = " WHERE batch.state = 'waiting'", " ORDER BY batch.place, batch.id"
-            wanted = ()
-        found = []
-        with self._store.read() as db:
-            stop = f" LIMIT {limit:d}" if limit > 0 and not patterns else ""
-            for row in db.execute(BATCHES + where + order + stop, wanted):
-                if not patterns or matches(row["name"], patterns):
-                    found.append(to_batch(row))
-                    if len(found) == limit:
-                        break
-        return found
-
-    def latest(self, data_sets: Sequence[int] | None = None) -> dict[int, Batch]:
-        """Return the newest batch that is not dropped, by the number of its data set.
-
-        Parameters
-        ----------
-        data_sets : sequence of int, optional
-            Numbers of data sets; by default all.
-        """
-        where = " WHERE " + NEWEST.format("b.state != 'dropped'")
-        with self._store.read() as db:
-            if data_sets is None:
-                rows = list(db.execute(BATCHES + where))
-            else:
-                one = f"{BATCHES}{where} AND batch.data_set = ?"
-                rows = [row for number in data_sets for row in db.execute(one, (number,))]
-        return {row["data_set"]: to_batch(row) for row in rows}
-
-    def latest_states(self) -> dict[int, BatchState]:
-        """Return the state of each data set's newest batch that is not dropped.
-
-        It is `latest` for long tables: quick with tens of thousands.
-        """
-        with self._store.read() as db:
-            rows = db.execute(
-                "SELECT data_set, state, max(id) FROM batch WHERE state != 'dropped'"
-                " GROUP BY data_set"
-            ).fetchall()
-        states = {str(state): state for state in BatchState}
-        return {row[0]: states[row[1]] for row in rows}
-
-    def counts(self) -> dict[BatchState, int]:
-        """Return how many batches there are of each state, dropped ones too."""
-        counts = dict.fromkeys(BatchState, 0)
-        with self._store.read() as db:
-            for state, number in db.execute("SELECT state, count(*) FROM batch GROUP BY state"):
-                counts[BatchState(state)] = number
-        return counts
-
-    def positions(self) -> dict[int, int]:
-        """Return the position of each batch that waits, from 1, by its number."""
-        with self._store.read() as db:
-            return {number: place for place, (number, _) in enumerate(waiting(db), 1)}
 
     def move(self, names: Sequence[str], position: int) -> None:
         """Move batches that wait, so that the first of them gets a position and the rest follow.
@@ -363,34 +276,11 @@ class Queue:
                 **(ANEW | fields),
             )
 
-    def next(self, now: float, *, alone_allowed: bool) -> Batch | None:
-        """Return the batch to start next, None where there is none that may start now.
-
-        Parameters
-        ----------
-        now : float
-            Time, for those that wait until then.
-        alone_allowed : bool
-            Whether nothing runs. A batch that has to be alone and is first in line waits for that,
-            and so do those behind it: else it would never have its turn.
-        """
-        with self._store.read() as db:
-            row = db.execute(
-                f"{BATCHES} WHERE batch.state = 'waiting' AND batch.not_before <= ?"
-                " AND NOT EXISTS (SELECT 1 FROM batch AS b WHERE b.data_set = batch.data_set"
-                " AND b.state IN ('running', 'paused'))"
-                " ORDER BY batch.place, batch.id LIMIT 1",
-                (now,),
-            ).fetchone()
-        if row is None or (row["alone"] and not alone_allowed):
-            return None
-        return to_batch(row)
-
     def _ended(self, db: sqlite3.Connection, states: Sequence[BatchState]) -> list[Batch]:
         """Return batches of some states that no newer one has followed; paused ones always."""
-        where = f" WHERE batch.state IN ({_marks(states)}) AND (batch.state = 'paused' OR "
+        where = f" WHERE {state_is(states)} AND (batch.state = 'paused' OR "
         where += NEWEST.format("b.state != 'dropped'") + ")"
-        rows = db.execute(f"{BATCHES}{where} ORDER BY batch.place, batch.id", tuple(states))
+        rows = db.execute(f"{BATCHES}{where} ORDER BY batch.place, batch.id")
         return [to_batch(row) for row in rows]
 
     def _named(self, db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
@@ -428,10 +318,6 @@ def _not_failed(name: str) -> TomolineError:
 
 def _not_waiting(name: str) -> TomolineError:
     return errors.queue.NOT_QUEUED.error(name, "no batch of it waits.")
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
 
 
 def _words(*parts: str) -> str:

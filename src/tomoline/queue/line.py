@@ -36,7 +36,8 @@ def highest(db: sqlite3.Connection) -> float:
 def waiting(db: sqlite3.Connection) -> list[tuple[int, float]]:
     """Return number and place of the batches that wait, in order."""
     rows = db.execute(
-        "SELECT id, place FROM batch WHERE state = 'waiting' ORDER BY batch.place, batch.id"
+        "SELECT id, place FROM batch INDEXED BY batch_next WHERE state = 'waiting'"
+        " ORDER BY place, id"
     )
     return [(row[0], row[1]) for row in rows]
 

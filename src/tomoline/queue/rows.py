@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,24 @@ def to_batch(row: sqlite3.Row) -> Batch:
     fields["state"] = BatchState(fields["state"])
     fields["alone"] = bool(fields["alone"])
     return Batch(**fields)
+
+
+def to_batches(rows: Sequence[sqlite3.Row]) -> list[Batch]:
+    """Return the batches of many rows as `to_batch` does.
+
+    A frozen dataclass sets its fields one by one, which takes half a second for 20,000.
+    """
+    states = {str(state): state for state in BatchState}
+    names = rows[0].keys() if rows else ()
+    found = []
+    for row in rows:
+        one = Batch.__new__(Batch)
+        fields = one.__dict__
+        fields.update(zip(names, row, strict=True))
+        fields["state"] = states[fields["state"]]
+        fields["alone"] = bool(fields["alone"])
+        found.append(one)
+    return found
 
 
 def to_event(row: sqlite3.Row) -> Event:

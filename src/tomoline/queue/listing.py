@@ -1,0 +1,141 @@
+"""The queue as it is: which batches there are, in which order, and which comes next."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from itertools import islice
+
+from tomoline.queue.line import matches, waiting
+from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.rows import BATCHES, to_batch, to_batches
+from tomoline.queue.store import Store
+
+S = BatchState
+# Those that run, those that wait, then what has ended, the newest first.
+GROUPS = (
+    ((S.RUNNING, S.PAUSED), "batch.state DESC, batch.place, batch.id"),
+    ((S.WAITING,), "batch.place, batch.id"),
+    ((S.FINISHED, S.FAILED, S.KILLED, S.DROPPED), "batch.ended DESC, batch.place, batch.id"),
+)
+NEWEST = "batch.id = (SELECT max(id) FROM batch AS b WHERE b.data_set = batch.data_set AND {})"
+"""Condition for the newest batch of its data set among those of a condition on ``b``."""
+# Told which index gives the order, SQLite does not sort tens of thousands to find the first.
+LINE = BATCHES.replace("FROM batch", "FROM batch INDEXED BY batch_next")
+
+
+class Listing:
+    """What can be seen of a project's queue."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def batches(
+        self,
+        *,
+        states: Sequence[BatchState] = (),
+        patterns: Sequence[str] = (),
+        limit: int = 0,
+    ) -> list[Batch]:
+        """Return batches in order: those that run, those that wait, those that have ended.
+
+        Parameters
+        ----------
+        states : sequence of BatchState
+            Which; all but dropped ones if empty.
+        patterns : sequence of str
+            Names of data sets, ``*`` and ``?`` may be used; all if empty.
+        limit : int
+            At most so many; 0 for all.
+        """
+        wanted = set(states) or set(BatchState) - {S.DROPPED}
+        rows: list[sqlite3.Row] = []
+        with self._store.read() as db:
+            for group, order in GROUPS:
+                chosen = [state for state in group if state in wanted]
+                if not chosen or len(rows) >= limit > 0:
+                    continue
+                begin = LINE if chosen == [S.WAITING] else BATCHES
+                found = db.execute(f"{begin} WHERE {state_is(chosen)} ORDER BY {order}")
+                left = limit - len(rows) if limit > 0 else None
+                kept = (one for one in found if not patterns or matches(one["name"], patterns))
+                rows += islice(kept, left)
+        return to_batches(rows)
+
+    def latest(self, data_sets: Sequence[int] | None = None) -> dict[int, Batch]:
+        """Return the newest batch that is not dropped, by the number of its data set.
+
+        Parameters
+        ----------
+        data_sets : sequence of int, optional
+            Numbers of data sets; by default all.
+        """
+        where = " WHERE " + NEWEST.format("b.state != 'dropped'")
+        with self._store.read() as db:
+            if data_sets is None:
+                rows = list(db.execute(BATCHES + where))
+            else:
+                one = f"{BATCHES}{where} AND batch.data_set = ?"
+                rows = [row for number in data_sets for row in db.execute(one, (number,))]
+        return {one.data_set: one for one in to_batches(rows)}
+
+    def latest_states(self) -> dict[int, BatchState]:
+        """Return the state of each data set's newest batch that is not dropped.
+
+        It is `latest` for long tables: quick with tens of thousands.
+        """
+        with self._store.read() as db:
+            rows = db.execute(
+                "SELECT data_set, state, max(id) FROM batch WHERE state != 'dropped'"
+                " GROUP BY data_set"
+            ).fetchall()
+        states = {str(state): state for state in BatchState}
+        return {row[0]: states[row[1]] for row in rows}
+
+    def counts(self) -> dict[BatchState, int]:
+        """Return how many batches there are of each state, dropped ones too."""
+        counts = dict.fromkeys(BatchState, 0)
+        with self._store.read() as db:
+            for state, number in db.execute("SELECT state, count(*) FROM batch GROUP BY state"):
+                counts[BatchState(state)] = number
+        return counts
+
+    def positions(self) -> dict[int, int]:
+        """Return the position of each batch that waits, from 1, by its number."""
+        with self._store.read() as db:
+            return {number: place for place, (number, _) in enumerate(waiting(db), 1)}
+
+    def next(self, now: float, *, alone_allowed: bool) -> Batch | None:
+        """Return the batch to start next, None where there is none that may start now.
+
+        Parameters
+        ----------
+        now : float
+            Time, for those that wait until then.
+        alone_allowed : bool
+            Whether nothing runs. A batch that has to be alone and is first in line waits for that,
+            and so do those behind it: else it would never have its turn.
+        """
+        with self._store.read() as db:
+            row = db.execute(
+                f"{LINE} WHERE batch.state = 'waiting' AND batch.not_before <= ?"
+                " AND NOT EXISTS (SELECT 1 FROM batch AS b WHERE b.data_set = batch.data_set"
+                " AND b.state IN ('running', 'paused'))"
+                " ORDER BY batch.place, batch.id LIMIT 1",
+                (now,),
+            ).fetchone()
+        if row is None or (row["alone"] and not alone_allowed):
+            return None
+        return to_batch(row)
+
+
+def state_is(states: Sequence[BatchState]) -> str:
+    """Return the condition for a batch's state.
+
+    The names stand in it: only so does SQLite see that an index of some states serves.
+
+    >>> state_is([BatchState.FAILED, BatchState.KILLED])
+    "batch.state IN ('failed', 'killed')"
+    """
+    names = ", ".join(f"'{state}'" for state in states)
+    return f"batch.state = {names}" if len(states) == 1 else f"batch.state IN ({names})"
