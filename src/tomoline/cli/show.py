@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tomoline.recipes import RECIPES
-from tomoline.workflow.dataset import find
+from tomoline.workflow.dataset import DataSet, find_axes
 from tomoline.workflow.record import Record
 from tomoline.workflow.show import Shown, show
 
@@ -21,19 +21,30 @@ LONGEST_LIST = 8
 def print_data_set(folder: Path, *, as_json: bool) -> None:
     """Print a data set's document, as JSON for programs or as tables for people.
 
+    The folder of a dual-axis set holds two data sets: both are printed, as JSON in a list.
+
     Raises
     ------
     TomolineError
         RUN-05 where there is no data set, RUN-04 where its record cannot be read.
     """
-    data_set = find(folder)
-    record = Record.read(data_set.record_path)
-    names = [step.name for step in RECIPES[record.recipe].steps] if record.recipe in RECIPES else []
-    shown = show(data_set, record, names)
+    documents = [_document(data_set) for data_set in find_axes(folder)]
     if as_json:
-        sys.stdout.write(shown.model_dump_json(by_alias=True, indent=1) + "\n")
+        texts = [one.model_dump_json(by_alias=True, indent=1) for one in documents]
+        sys.stdout.write(texts[0] if len(texts) == 1 else "[" + ",\n".join(texts) + "]")
+        sys.stdout.write("\n")
         return
-    _print_tables(shown, Console())
+    console = Console()
+    for number, one in enumerate(documents):
+        if number:
+            console.print()
+        _print_tables(one, console)
+
+
+def _document(data_set: DataSet) -> Shown:
+    record = Record.read(data_set.record_path)
+    names = RECIPES[record.recipe].step_names if record.recipe in RECIPES else ()
+    return show(data_set, record, list(names))
 
 
 def _print_tables(shown: Shown, console: Console) -> None:

@@ -14,7 +14,8 @@ class Artifact:
     name : str
         How steps and ``tomoline show --json`` name it.
     pattern : str
-        File name in the data set's folder, with ``{root}``.
+        File name in the data set's folder, with ``{root}``; ``{axis}`` where the two axes of a set,
+        which share a folder, would have the same.
     title : str
         What it is, for readers.
     volatile : bool
@@ -27,14 +28,30 @@ class Artifact:
     title: str
     volatile: bool = False
 
-    def file_name(self, root: str, suffix: str = "") -> str:
-        """Return the file's name for the data set `root`; `suffix` where it has several formats."""
-        return self.pattern.format(root=root, suffix=suffix)
+    @property
+    def has_axis(self) -> bool:
+        """Whether its name tells the axis, but not the root."""
+        return "{axis}" in self.pattern
+
+    def file_name(self, root: str, suffix: str = "", axis: str = "") -> str:
+        """Return the file's name for the data set `root`.
+
+        Parameters
+        ----------
+        root, suffix, axis : str
+            Root name; the ending, where it has several formats; ``a`` or ``b`` of a dual-axis set.
+
+        >>> ARTIFACTS["tilt_com"].file_name("TSb", axis="b")
+        'tiltb.com'
+        """
+        return self.pattern.format(root=root, suffix=suffix, axis=axis)
 
 
 _TABLE = (
     ("raw_stack", "{root}.mrc", "raw tilt series, never changed"),
     ("raw_tilt_angles", "{root}.rawtlt", "tilt angle of each view as recorded, degrees"),
+    ("boundary", "{root}_rawbound.mod", "contours round the area to use, carried over from axis a"),
+    ("boundary_turn", "{root}_boundary.json", "how the grid was turned and moved between the axes"),
     ("acquisition", "{root}_acquisition.json", "what is known of the recording and of each view"),
     ("views", "{root}_views.json", "which views take part, and why others do not"),
     ("fixed_stack", "{root}_fixed.mrc", "tilt series without X-rays and hot pixels"),
@@ -55,10 +72,10 @@ _TABLE = (
     ("x_tilts", "{root}.xtilt", "rotation about the x axis of each view, degrees"),
     ("position", "{root}_position.json", "tilt offset, pitch, Z shift and thickness"),
     ("aligned_stack", "{root}_ali.mrc", "aligned tilt series, tilt axis vertical"),
-    ("newst_com", "newst.com", "IMOD's command file for the aligned stack"),
+    ("newst_com", "newst{axis}.com", "IMOD's command file for the aligned stack"),
     ("filtered_stack", "{root}_filt_ali.mrc", "aligned tilt series after the low-pass filter"),
     ("full_tomogram", "{root}_full_rec.mrc", "whole tomogram, slices perpendicular to the axis"),
-    ("tilt_com", "tilt.com", "IMOD's command file for the whole tomogram"),
+    ("tilt_com", "tilt{axis}.com", "IMOD's command file for the whole tomogram"),
     ("sirt_tomogram", "{root}_sirt_rec.mrc", "whole tomogram after the last SIRT iteration"),
     ("tomogram", "{root}_rec.mrc", "trimmed tomogram"),
     ("scan_layout", "{root}_scan.json", "frames, angles and geometry of the scan"),

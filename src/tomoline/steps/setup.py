@@ -58,6 +58,13 @@ class SetupParams(StepParams):
         help="The stack is one axis of a dual-axis set; each axis becomes a tomogram of its own.",
         directive="setupset.copyarg.dual",
     )
+    boundary_from: str | None = parameter(
+        None,
+        help="Root name of the other axis, in the same folder, whose boundary model is carried "
+        "over to this one.",
+        template=False,
+        when="Projects set it for the second axis of a dual-axis set.",
+    )
     montage: bool = parameter(
         False,
         help="The stack holds montage pieces; they are not blended yet, so this is refused.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
-from tomoline.surfaces._settings import Setting, Source, settings_of
+from tomoline.surfaces._settings import Setting, Source, of_axis, settings_of
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.directive_table import Directive, program_options
 from tomoline.surfaces.names import nearest, suggestion
@@ -22,15 +22,20 @@ def usable_settings(
     table: Mapping[str, Directive],
     notices: list[Notice],
     faults: list[TomolineError],
+    axis: str = "",
 ) -> list[Setting]:
-    """Return the settings of a file whose names and places are right; tell of the others."""
+    """Return the settings of a file whose names and places are right; tell of the others.
+
+    Settings for the other axis are left out, which is told only where there is but one axis.
+    """
     settings = settings_of(source.entries, source.origin, table)
     notices += [*_repeated(settings), *_ignored(source)]
     usable = []
     for setting in settings:
-        problem = _problem_of(setting, table)
+        problem = _problem_of(setting, table, told=not axis)
         if problem is None:
-            usable.append(setting)
+            if (meant := of_axis(setting, axis)) is not None:
+                usable.append(meant)
         elif isinstance(problem, Notice):
             notices.append(problem)
         else:
@@ -56,10 +61,12 @@ def _ignored(source: Source) -> Iterator[Notice]:
         yield errors.parameters.MEANINGLESS_LINE.notice(where, f"{text[:60]!r} means nothing here.")
 
 
-def _problem_of(setting: Setting, table: Mapping[str, Directive]) -> Notice | TomolineError | None:
+def _problem_of(
+    setting: Setting, table: Mapping[str, Directive], *, told: bool
+) -> Notice | TomolineError | None:
     """Return what is wrong with a directive's name or place, None if it is to be used."""
     where = str(setting.origin)
-    if setting.axis == "b":
+    if setting.axis == "b" and told:
         found = f"{setting.written} is for axis B and is passed over."
         return errors.parameters.SECOND_AXIS.notice(where, found)
     directive = table.get(setting.name)

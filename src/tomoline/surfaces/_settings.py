@@ -13,6 +13,8 @@ _COMPARAM = re.compile(r"comparam\.(?P<com>[^.]+)\.(?P<program>[^.]+)\.(?P<optio
 _RUNTIME = re.compile(r"runtime\.(?P<group>[^.]+)\.(?P<axis>any|a|b)\.(?P<name>[^.]+)")
 _COPYARG_B = re.compile(r"setupset\.copyarg\.b(?P<name>[A-Za-z]+)")
 
+_AXIS_A_ONLY = ("setupset.copyarg.skip",)
+
 BATCH_RANK = 3
 """Precedence of the first batch file, above the three kinds of templates."""
 
@@ -109,21 +111,43 @@ def settings_of(
     return found
 
 
-def effective(settings: Iterable[Setting]) -> dict[str, Setting]:
-    """Return the setting of each directive that holds.
+def of_axis(setting: Setting, axis: str) -> Setting | None:
+    """Return a setting as it is meant for an axis; None where it says nothing about it.
 
-    One for axis a goes before one for both axes; then the precedence of the file decides, then the
-    later line. This is IMOD's rule: files replace each other key by key, then the axis is looked
-    up. What the command line says goes before all files.
+    ``setupset.copyarg.brotation`` then is that axis's ``setupset.copyarg.rotation``, and views that
+    are left out of one axis say nothing about the other's.
+
+    Parameters
+    ----------
+    setting : Setting
+        As it stands in a file.
+    axis : str
+        ``a`` or ``b`` of a dual-axis set, "" for a single axis, which takes what is for axis a.
+    """
+    if axis != "b":
+        return None if setting.axis == "b" else setting
+    if setting.axis == "a" or setting.name in _AXIS_A_ONLY:
+        return None
+    match = _COPYARG_B.fullmatch(setting.name) if setting.axis == "b" else None
+    return replace(setting, name=f"setupset.copyarg.{match['name']}") if match else setting
+
+
+def effective(settings: Iterable[Setting], axis: str = "") -> dict[str, Setting]:
+    """Return the setting of each directive that holds, of those that `of_axis` has let pass.
+
+    One for the axis goes before one for both axes; then the precedence of the file decides, then
+    the later line. This is IMOD's rule: files replace each other key by key, then the axis is
+    looked up. What the command line says goes before all files.
     """
     winners: dict[str, Setting] = {}
     for setting in settings:
         other = winners.get(setting.name)
-        if other is None or _precedence(setting) >= _precedence(other):
+        if other is None or _precedence(setting, axis) >= _precedence(other, axis):
             winners[setting.name] = setting
     return winners
 
 
-def _precedence(setting: Setting) -> tuple[bool, bool, int, int]:
+def _precedence(setting: Setting, axis: str) -> tuple[bool, bool, int, int]:
     above_files = setting.origin.rank >= SET_RANK
-    return (above_files, setting.axis == "a", setting.origin.rank, setting.origin.line)
+    own = setting.axis == (axis or "a")
+    return (above_files, own, setting.origin.rank, setting.origin.line)

@@ -82,6 +82,7 @@ def resolve_files(
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
     extra: Sequence[Source] = (),
+    axis: str = "",
 ) -> Resolved:
     """Read batch files and their templates, and return what they say.
 
@@ -97,6 +98,9 @@ def resolve_files(
         Where templates that are given by name lie; IMOD's places if left out.
     extra : sequence of Source
         Directives from elsewhere, such as the command line.
+    axis : str
+        ``a`` or ``b`` of a dual-axis set, whose own directives go before those for both axes; ""
+        for a single axis, for which those for axis a hold.
     """
     table = directive_table(steps)
     reading = Resolved()
@@ -121,7 +125,7 @@ def resolve_files(
             origin = Origin(rank, f"{kind} template", str(path_or_none))
             if source := _read(path_or_none, origin, reading):
                 sources.append(source)
-    resolved = resolve_sources([*sources, *extra], steps)
+    resolved = resolve_sources([*sources, *extra], steps, axis)
     resolved.faults[:0] = reading.faults
     return resolved
 
@@ -168,14 +172,16 @@ def peek(path: Path) -> dict[str, str]:
     return {entry.key: entry.value for entry in adoc.read(path).entries if entry.value}
 
 
-def resolve_sources(sources: Sequence[Source], steps: Sequence[Step[Any]]) -> Resolved:
+def resolve_sources(
+    sources: Sequence[Source], steps: Sequence[Step[Any]], axis: str = ""
+) -> Resolved:
     """Return what the directives of several files say together; see `resolve_files`."""
     table = directive_table(steps)
     resolved = Resolved()
     known: list[Setting] = []
     for source in sorted(sources, key=lambda source: source.origin):
-        known += usable_settings(source, table, resolved.notices, resolved.faults)
-    winners = effective(known)
+        known += usable_settings(source, table, resolved.notices, resolved.faults, axis)
+    winners = effective(known, axis)
     resolved.settings = winners
     _keep_one_of_each_group(winners, resolved)
     _true_sigma(winners)

@@ -58,6 +58,7 @@ def resolve(
     settings: Sequence[str] = (),
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
+    axis: str = "",
 ) -> Resolution:
     """Return the parameters of a recipe's steps.
 
@@ -76,6 +77,8 @@ def resolve(
         Templates by kind, in place of those that the batch files name.
     places : TemplatePlaces, optional
         Where templates lie; IMOD's places if left out.
+    axis : str
+        ``a`` or ``b`` of a dual-axis set; "" for a single axis. Only directives tell them apart.
 
     Raises
     ------
@@ -89,6 +92,7 @@ def resolve(
         settings=settings,
         templates=templates,
         places=places,
+        axis=axis,
     )
     if found.faults:
         raise Faults(found.faults)
@@ -103,6 +107,7 @@ def gather(
     settings: Sequence[str] = (),
     templates: Mapping[str, Path] | None = None,
     places: TemplatePlaces | None = None,
+    axis: str = "",
 ) -> Resolution:
     """Return what `resolve` returns, with the faults in it instead of raising them."""
     result = Resolution()
@@ -111,7 +116,9 @@ def gather(
     faults: list[TomolineError] = []
     for number, text in enumerate(settings):
         _read_setting(text, SET_RANK + number, steps, options, sources, faults)
-    resolved = resolve_files(directives, steps, templates=templates, places=places, extra=sources)
+    resolved = resolve_files(
+        directives, steps, templates=templates, places=places, extra=sources, axis=axis
+    )
     result.directives = resolved.settings
     result.root, result.folder = resolved.root, resolved.folder
     result.notices += resolved.notices

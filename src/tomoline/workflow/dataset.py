@@ -20,6 +20,8 @@ from tomoline.workflow.held import Held
 from tomoline.workflow.record import Record
 
 RECORD_SUFFIX = ".tomoline.json"
+AXES = ("a", "b")
+MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,26 @@ class DataSet:
     source: Path
 
     @property
+    def axis(self) -> str:
+        """Axis of a dual-axis set, ``a`` or ``b``; else "".
+
+        The two lie in one folder, as in IMOD: ``DIR/TS`` holds TSa and TSb.
+
+        >>> DataSet("TSb", Path("night/TS"), Path("TSb.mrc")).axis
+        'b'
+        """
+        last = self.root.removeprefix(self.folder.name)
+        return last if last in AXES and last != self.root else ""
+
+    def owns(self, name: str) -> bool:
+        """Whether a file of this name in its folder is not the other axis's of a dual-axis set."""
+        if not self.axis:
+            return True
+        other = AXES[1 - AXES.index(self.axis)]
+        theirs = {one.file_name("", axis=other) for one in ARTIFACTS.values() if one.has_axis}
+        return not name.startswith(f"{self.folder.name}{other}") and name not in theirs
+
+    @property
     def record_path(self) -> Path:
         """Path of the record."""
         return self.folder / f"{self.root}{RECORD_SUFFIX}"
@@ -52,7 +74,7 @@ class DataSet:
 
     def path(self, artifact: str, suffix: str = "") -> Path:
         """Return the path that an artifact has in this data set."""
-        return self.folder / ARTIFACTS[artifact].file_name(self.root, suffix)
+        return self.folder / ARTIFACTS[artifact].file_name(self.root, suffix, self.axis)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -85,15 +107,45 @@ def find(folder: Path) -> DataSet:
     TomolineError
         RUN-05 if there is no record, or more than one.
     """
+    records = _records(folder)
+    if not records:
+        raise errors.running.NO_DATA_SET.error(folder, "no record of a data set here.")
+    if len(records) > 1:
+        names = ", ".join(path.name for path in records[:MOST_NAMED])
+        more = ", ..." if len(records) > MOST_NAMED else ""
+        raise errors.running.NO_DATA_SET.error(
+            folder,
+            f"the records of {len(records)} data sets here: {names}{more}.",
+            f"Say which: {folder / records[0].name}",
+        )
+    return _of_record(records[0])
+
+
+def find_axes(folder: Path) -> list[DataSet]:
+    """Return the data set that `find` returns, or both of a dual-axis set, axis a first.
+
+    Raises
+    ------
+    TomolineError
+        RUN-05 if there is no record, or there are more that are not the two axes of one set.
+    """
+    records = _records(folder)
+    if len(records) == len(AXES):
+        found = [_of_record(path) for path in records]
+        if tuple(one.axis for one in found) == AXES:
+            return found
+    return [find(folder)]
+
+
+def _records(folder: Path) -> list[Path]:
     if folder.name.endswith(RECORD_SUFFIX):
-        records = [folder]
-    else:
-        records = sorted(folder.glob(f"*{RECORD_SUFFIX}")) if folder.is_dir() else []
-    if len(records) != 1:
-        found = "no record" if not records else f"{len(records)} records"
-        raise errors.running.NO_DATA_SET.error(folder, f"{found} of a data set here.")
-    record = Record.read(records[0])
-    return DataSet(record.root, records[0].parent.resolve(), Path(record.source))
+        return [folder]
+    return sorted(folder.glob(f"*{RECORD_SUFFIX}")) if folder.is_dir() else []
+
+
+def _of_record(path: Path) -> DataSet:
+    record = Record.read(path)
+    return DataSet(record.root, path.parent.resolve(), Path(record.source))
 
 
 @dataclass

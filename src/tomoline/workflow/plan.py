@@ -144,6 +144,9 @@ def _inputs(
         elif done is not None and key in done.inputs:
             # Moved into the data set, or taken away since: the copy in the data set serves.
             identities[key] = done.inputs[key]
+    for path in step.beside(data_set.folder, data_set.root, params):
+        if path.is_file():
+            identities[f"beside:{path.name}"] = digest(path)
     listed = step.listed(data_set.source, params)
     if listed:
         identities["source frames"] = listing(listed)

@@ -108,7 +108,7 @@ def run_recipe(
     ]
     held = Held(scratch, users)
     with data_set.locked(), DiskWriter() as disk:
-        remove_leftovers(data_set.folder)
+        remove_leftovers(data_set.folder, data_set.owns)
         record = load_record(data_set, recipe)
         try:
             for step in recipe.steps:
