@@ -1,0 +1,183 @@
+"""The log of a project: what happened, filtered and sorted, and the states that it explains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+from tomoline.queue.model import TRANSITIONS, BatchState, Event
+from tomoline.queue.rows import to_event
+from tomoline.queue.store import Store
+
+LEVELS = ("info", "warning", "error")
+"""In rising order."""
+_LEVEL_RANK = "CASE level WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
+SORTS = {
+    "time": "time",
+    "processor": "processor",
+    "data-set": "data_set",
+    "step": "step",
+    "level": _LEVEL_RANK,
+    "kind": "kind",
+    "batch": "batch",
+    "code": "code",
+    "message": "message",
+}
+"""Columns that the log can be sorted by, and how the store sorts them; equal ones by time."""
+
+
+class Log:
+    """The events of a project."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def events(
+        self,
+        *,
+        processor: int | None = None,
+        data_set: str = "",
+        step: str = "",
+        level: str = "",
+        kind: str = "",
+        batch: int | None = None,
+        since: float = 0.0,
+        until: float = 0.0,
+        after: int = 0,
+        sort: str = "time",
+        descending: bool = False,
+        limit: int = 0,
+    ) -> list[Event]:
+        """Return the events that meet all conditions.
+
+        Parameters
+        ----------
+        processor, batch : int, optional
+            Number of a processor, of a batch.
+        data_set : str
+            Name, ``*`` and ``?`` may be used.
+        step, kind : str
+            Name of a step; of a kind, see `EventKind`.
+        level : str
+            This or worse, see `LEVELS`.
+        since, until : float
+            Times, the second one is not included; 0 for no bound.
+        after : int
+            Only events of a higher number, for following the log.
+        sort : str
+            One of `SORTS`.
+        descending : bool
+            Whether the highest, or latest, comes first.
+        limit : int
+            At most so many of that order; 0 for all.
+        """
+        conditions: list[str] = []
+        given: list[Any] = []
+
+        def need(condition: str, value: Any) -> None:
+            conditions.append(condition)
+            given.append(value)
+
+        if processor is not None:
+            need("processor = ?", processor)
+        if batch is not None:
+            need("batch = ?", batch)
+        if data_set:
+            # GLOB is as fnmatch, only that it negates sets with ^.
+            is_pattern = any(sign in data_set for sign in "*?[")
+            need(
+                "data_set GLOB ?" if is_pattern else "data_set = ?",
+                data_set.replace("[!", "[^") if is_pattern else data_set,
+            )
+        if step:
+            need("step = ?", step)
+        if kind:
+            need("kind = ?", kind)
+        if level and level != LEVELS[0]:
+            worse = LEVELS[LEVELS.index(level) :]
+            conditions.append(f"level IN ({', '.join('?' * len(worse))})")
+            given += worse
+        if since:
+            need("time >= ?", since)
+        if until:
+            need("time < ?", until)
+        if after:
+            need("id > ?", after)
+        direction = "DESC" if descending else "ASC"
+        columns = [SORTS[sort], "time", "id"] if sort != "time" else ["time", "id"]
+        query = "SELECT * FROM event"
+        if conditions:
+            query += " WHERE " + " AND ".join(conditions)
+        query += " ORDER BY " + ", ".join(f"{column} {direction}" for column in columns)
+        if limit > 0:
+            query += f" LIMIT {limit:d}"
+        with self._store.read() as db:
+            return [to_event(row) for row in db.execute(query, given)]
+
+    def last(self) -> int:
+        """Return the number of the newest event, 0 where there is none."""
+        with self._store.read() as db:
+            return int(db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0])
+
+
+def line_of(event: Event, *, local: bool = False) -> str:
+    """Return an event as a line for people.
+
+    >>> line_of(Event(1, 0.0, "info", "step", 2, "TS_01", 7, "align", "", "", "", "starts"))
+    '1970-01-01 00:00:00 info    P2   TS_01  align  starts'
+    """
+    processor = f"P{event.processor}" if event.processor is not None else "-"
+    words = [event.data_set, event.step, event.message]
+    text = "  ".join(" ".join(word.split()) for word in words if word)
+    return f"{time_text(event.time, local=local)} {event.level:<7} {processor:<4} {text}"
+
+
+def time_text(when: float, *, local: bool = False) -> str:
+    """Return a time as the log shows it, in UTC or in the zone of this machine.
+
+    >>> time_text(1e9)
+    '2001-09-09 01:46:40'
+    """
+    moment = datetime.fromtimestamp(when, UTC)
+    return (moment.astimezone() if local else moment).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def explain_states(events: Iterable[Event]) -> dict[int, BatchState]:
+    """Replay the events of states from nothing, and return the state of each batch.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        In the order in which they were written; other kinds are passed over.
+
+    Returns
+    -------
+    dict
+        State by number of the batch; those of data sets that were removed too.
+
+    Raises
+    ------
+    ValueError
+        At the first event that could not happen after those before it.
+    """
+    states: dict[int, BatchState] = {}
+    for event in events:
+        if event.kind != "state":
+            continue
+        number = event.batch
+        if number is None:
+            raise ValueError(f"event {event.id} names no batch")
+        becomes = BatchState(event.becomes)
+        before = states.get(number)
+        if before is None:
+            if event.was or becomes is not BatchState.WAITING:
+                raise ValueError(
+                    f"event {event.id}: batch {number} begins {event.was!r} -> {becomes}"
+                )
+        elif event.was != before:
+            raise ValueError(f"event {event.id}: batch {number} was {before}, not {event.was!r}")
+        elif becomes not in TRANSITIONS[before]:
+            raise ValueError(f"event {event.id}: batch {number} goes from {before} to {becomes}")
+        states[number] = becomes
+    return states
