@@ -138,5 +138,14 @@ CREATE TABLE schedule (
     state    TEXT NOT NULL,               -- prepared | running | stopped | finished
     round    INTEGER NOT NULL DEFAULT 0,  -- rounds begun
     began    REAL NOT NULL DEFAULT 0,     -- start of the present round
-    busy     INTEGER NOT NULL DEFAULT 0   -- the present round has not ended
+    busy     INTEGER NOT NULL DEFAULT 0   -- of the present round: 0 ended, 1 to be queued, 2 queued
+) WITHOUT ROWID;
+
+-- What a schedule has queued, so that a data set is taken again only when there is a reason.
+CREATE TABLE schedule_item (
+    schedule TEXT NOT NULL REFERENCES schedule (name) ON DELETE CASCADE,
+    data_set INTEGER NOT NULL REFERENCES data_set (id) ON DELETE CASCADE,
+    mark     TEXT NOT NULL,               -- of what it was made from: differs when that changes
+    batch    INTEGER NOT NULL,            -- the batch that was queued for it
+    PRIMARY KEY (schedule, data_set)
 ) WITHOUT ROWID;
