@@ -1,0 +1,360 @@
+"""Run control: start, pause, kill, resume, reset; every face uses this and nothing else.
+
+A face writes down what it wants, and the runner, a process of its own, does it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tomoline import errors
+from tomoline.errors import Notice
+from tomoline.queue import killing
+from tomoline.queue.asking import enqueue
+from tomoline.queue.batches import Queue
+from tomoline.queue.data_sets import DataSets
+from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.reach import asked_for, refuse_missing_axes, shortened
+from tomoline.queue.recovery import recover, refuse_other_host, take_over_from
+from tomoline.queue.rows import change_state
+from tomoline.queue.status import Status, read_status
+from tomoline.queue.store import Store
+
+if TYPE_CHECKING:
+    from tomoline.queue.rehearsal import Rehearsed
+
+S = BatchState
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a start or a resume has brought about.
+
+    Attributes
+    ----------
+    batches : list of int
+        Numbers of the batches that were queued or wait again.
+    names : list of str
+        Of their data sets.
+    already : list of str
+        Data sets that are being run already, just so, and were left alone.
+    plans : list of Rehearsed
+        With a dry run: what would be done; nothing was queued.
+    """
+
+    batches: list[int]
+    names: list[str]
+    already: list[str] = field(default_factory=list)
+    plans: list[Rehearsed] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What a reset has brought about: data sets, batches forgotten, files deleted."""
+
+    names: list[str]
+    batches: int
+    files: int
+
+
+class Control:
+    """The run of a project.
+
+    Parameters
+    ----------
+    store : Store
+        The project's.
+    ensure : callable, optional
+        Starts a runner where there is none; by default `launch.ensure_runner`.
+    alive : callable, optional
+        Tells the process id of the living runner, or None; by default `launch.runner_process`.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        ensure: Callable[[Store], int] | None = None,
+        alive: Callable[[Store], int | None] | None = None,
+    ) -> None:
+        self._store = store
+        self._queue = Queue(store)
+        self._data_sets = DataSets(store)
+        self._ensure = ensure or _ensure_runner
+        self._alive = alive or _runner_process
+
+    def start(
+        self,
+        patterns: Sequence[str] = (),
+        *,
+        first: str = "",
+        last: str = "",
+        any_step: bool = False,
+        processors: int | None = None,
+        threads: int | None = None,
+        memory: int | None = None,
+        dry_run: bool = False,
+    ) -> Started:
+        """Queue data sets, and run the queue.
+
+        Parameters
+        ----------
+        patterns : sequence of str
+            Names of data sets, ``*`` and ``?`` may be used; those with the run flag if empty.
+        first, last : str
+            Names or batchruntomo's numbers of steps to start from and to stop after.
+        any_step : bool
+            Whether to start later than what a data set has reached.
+        processors, threads, memory : int, optional
+            So many batches side by side, threads of each, bytes for all together; 0 for what the
+            machine has. What is left out stays as it was last asked for.
+        dry_run : bool
+            Only tell what would be run, and why.
+
+        Raises
+        ------
+        TomolineError
+            QUEUE-06 without data sets, PROJ-08 for a name that there is not, PROJ-11 for a
+            dual-axis set with one stack, QUEUE-04 and PARAM-05 for the steps, PROJ-07 where another
+            machine runs the project, QUEUE-09 if the runner does not start.
+        """
+        refuse_other_host(self._store)
+        entries = self._data_sets.entries(patterns, flagged=not patterns)
+        waits = not entries and self._waits()
+        if not entries and not waits:
+            raise errors.queue.NOTHING_TO_DO.error(
+                self._store.folder, "it has no data set whose run flag is set."
+            )
+        refuse_missing_axes(self._store, entries)
+        asked = asked_for(entries, first, last, any_step=any_step)
+        if dry_run:
+            from tomoline.queue.rehearsal import rehearse
+
+            plans = [
+                one
+                for entry in entries
+                for one in rehearse(self._store, entry, asked[entry.recipe])
+            ]
+            return Started([], [entry.name for entry in entries], plans=plans)
+        with self._store.write() as db:
+            numbers, already = enqueue(self._queue, entries, asked, named=bool(patterns))
+            self._go_on(db, processors, threads, memory)
+            what = _count(len(numbers), "data set")
+            self._store.add_event(EventKind.RUN, f"run asked for, with {what}")
+        self._ensure(self._store)
+        names = [entry.name for entry in entries if entry.name not in set(already)]
+        return Started(numbers, names, already)
+
+    def pause(self, *, at_step: bool = False) -> list[Batch]:
+        """Start no more batches; those that run end, or with `at_step` stop at their next step.
+
+        Returns
+        -------
+        list of Batch
+            Those that run now.
+
+        Raises
+        ------
+        TomolineError
+            QUEUE-07 if nothing runs, PROJ-07 where another machine runs the project.
+        """
+        refuse_other_host(self._store)
+        with self._store.write() as db:
+            running = self._queue.batches(states=(S.RUNNING,))
+            if self._wanted(db) is RunState.STOPPED and not running:
+                raise errors.queue.WRONG_STATE.error(
+                    self._store.folder, "nothing runs that could be paused."
+                )
+            db.execute("UPDATE run SET wanted = ?", (RunState.PAUSED,))
+            if at_step:
+                db.execute(
+                    "UPDATE batch SET wanted = 'pause' WHERE state = 'running' AND wanted = ''"
+                )
+            when = "at the next step" if at_step else "after the present data sets"
+            self._store.add_event(EventKind.RUN, f"pause asked for, {when}")
+        return running
+
+    def kill(self, patterns: Sequence[str] = (), *, wait: bool = True) -> list[Batch]:
+        """End what runs, now, with all its processes; `resume` goes on with it.
+
+        Parameters
+        ----------
+        patterns : sequence of str
+            Names of data sets: only these are ended, or set aside if they wait, and the run goes
+            on. By default all that runs is ended, and the run stops.
+        wait : bool
+            Return when their processes are gone, which takes less than 2 s.
+
+        Returns
+        -------
+        list of Batch
+            What was killed, as it was.
+
+        Raises
+        ------
+        TomolineError
+            QUEUE-07 if none of those named runs or waits, PROJ-07, PROJ-08.
+        """
+        refuse_other_host(self._store)
+        with self._store.write() as db:
+            if patterns:
+                killed = self._set_aside(patterns)
+            else:
+                killed = self._queue.batches(states=(S.RUNNING,))
+                db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
+            running = [one for one in killed if one.state is S.RUNNING]
+            db.executemany(
+                "UPDATE batch SET wanted = 'kill' WHERE id = ?", [(one.id,) for one in running]
+            )
+            names = f": {shortened([one.name for one in killed])}" if killed else ""
+            self._store.add_event(
+                EventKind.RUN,
+                f"kill asked for{names}",
+                level="warning",
+                code=errors.queue.KILLED.code,
+            )
+        if wait:
+            killing.wait_until_killed(self._store, running, self._alive)
+        return killed
+
+    def resume(
+        self,
+        *,
+        processors: int | None = None,
+        threads: int | None = None,
+        memory: int | None = None,
+        take_over: bool = False,
+    ) -> Started:
+        """Go on after a pause or a kill: what was ended waits again, before all others.
+
+        Parameters
+        ----------
+        processors, threads, memory : int, optional
+            As for `start`.
+        take_over : bool
+            Also where another machine ran the project, which is gone for good.
+
+        Raises
+        ------
+        TomolineError
+            QUEUE-06 if nothing waits or runs, PROJ-07 where another machine runs the project,
+            QUEUE-09 if the runner does not start.
+        """
+        if not take_over:
+            refuse_other_host(self._store)
+        with self._store.write() as db:
+            if take_over:
+                take_over_from(self._store)
+            again = self._queue.resume_ended()
+            if not self._waits() and not self._queue.batches(states=(S.RUNNING,), limit=1):
+                raise errors.queue.NOTHING_TO_DO.error(
+                    self._store.folder, "nothing is paused, killed or waiting."
+                )
+            self._go_on(db, processors, threads, memory)
+            self._store.add_event(
+                EventKind.RUN, f"resume asked for, {_count(len(again), 'data set')} to go on with"
+            )
+        self._ensure(self._store)
+        return Started([one.id for one in again], [one.name for one in again])
+
+    def reset(self, patterns: Sequence[str] = (), *, remove_results: bool = False) -> Reset:
+        """Forget what was done: batches are dropped, and all steps run again when next asked for.
+
+        Parameters
+        ----------
+        patterns : sequence of str
+            Names of data sets; all if empty.
+        remove_results : bool
+            Whether to delete what tomoline made. Raw data are never deleted.
+
+        Raises
+        ------
+        TomolineError
+            QUEUE-07 if one of them runs, PROJ-08 for a name that there is not, RUN-06, FILE-09.
+        """
+        from tomoline.queue.resetting import forget
+
+        refuse_other_host(self._store)
+        entries = self._data_sets.entries(patterns)
+        chosen = {entry.id for entry in entries}
+        with self._store.write():
+            batches = [one for one in self._queue.batches() if one.data_set in chosen]
+            running = [one.name for one in batches if one.state is S.RUNNING]
+            if running:
+                raise errors.queue.WRONG_STATE.error(shortened(running), "it is being run.")
+            for one in batches:
+                self._queue.drop(one, "forgotten by a reset")
+            kept = "results removed" if remove_results else "results kept"
+            for entry in entries:
+                self._store.add_event(EventKind.PROJECT, f"reset, {kept}", data_set=entry.name)
+        files = sum(forget(entry, remove_results=remove_results) for entry in entries)
+        return Reset([entry.name for entry in entries], len(batches), files)
+
+    def recover(self) -> list[Notice]:
+        """Start the runner again where it was to go on and is gone, and tell what it was doing.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not start.
+        """
+        return recover(self._store, self._alive, self._ensure)
+
+    def status(self) -> Status:
+        """Return the present state of the run: all that a face shows."""
+        return read_status(self._store, self._alive(self._store))
+
+    def _set_aside(self, patterns: Sequence[str]) -> list[Batch]:
+        """Return the live batches of named data sets; those that do not run become killed."""
+        chosen = {entry.id for entry in self._data_sets.entries(patterns)}
+        states = (S.RUNNING, S.PAUSED, S.WAITING)
+        found = [one for one in self._queue.batches(states=states) if one.data_set in chosen]
+        if not found:
+            raise errors.queue.WRONG_STATE.error(
+                shortened(list(patterns)), "it neither runs nor waits."
+            )
+        for one in found:
+            if one.state is not S.RUNNING:
+                change_state(self._store, one, S.KILLED, "set aside", code=errors.queue.KILLED.code)
+        return found
+
+    def _go_on(
+        self,
+        db: sqlite3.Connection,
+        processors: int | None,
+        threads: int | None,
+        memory: int | None,
+    ) -> None:
+        """Want the run to go on, with the means that are given."""
+        given = {"processors": processors, "threads": threads, "memory": memory}
+        for name, value in given.items():
+            if value is not None:
+                db.execute(f"UPDATE run SET {name} = ?", (value,))
+        db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
+        # One that has not stopped at its step yet need not do so any more.
+        db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")
+
+    def _wanted(self, db: sqlite3.Connection) -> RunState:
+        return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
+
+    def _waits(self) -> bool:
+        return bool(self._queue.batches(states=(S.WAITING,), limit=1))
+
+
+def _ensure_runner(store: Store) -> int:
+    from tomoline.queue.launch import ensure_runner
+
+    return ensure_runner(store)
+
+
+def _runner_process(store: Store) -> int | None:
+    from tomoline.queue.launch import runner_process
+
+    return runner_process(store)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,108 @@
+"""Noticing that the runner is gone that was to go on, or that another machine has the project."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.errors import Notice
+from tomoline.queue.model import Batch, EventKind, RunState
+from tomoline.queue.reach import NAMED
+from tomoline.queue.rows import BATCHES, to_batch
+from tomoline.queue.store import Store
+
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+def recover(
+    store: Store, alive: Callable[[Store], int | None], ensure: Callable[[Store], int]
+) -> list[Notice]:
+    """Start the runner again where it was to go on and is gone, and tell what it was doing.
+
+    It costs one query and one look at a lock when all is well, so that every command can do it.
+    """
+    with store.read() as db:
+        run = db.execute(
+            "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
+            " EXISTS (SELECT 1 FROM watch WHERE active)"
+            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running') AS served FROM run"
+        ).fetchone()
+    if run["wanted"] != RunState.RUNNING and not run["busy"] and not run["served"]:
+        return []
+    refuse_other_host(store)
+    if alive(store) is not None:
+        return []
+    notices = []
+    if run["pid"] is not None:  # else it is just being started
+        with store.read() as db:
+            rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
+            running = [to_batch(row) for row in rows]
+        notices.append(errors.queue.RUNNER_GONE.notice(store.folder, f"{_what_was(run, running)}."))
+        with store.write():
+            store.add_event(EventKind.RUN, notices[0].found, level="warning", code=notices[0].code)
+    ensure(store)
+    return notices
+
+
+def refuse_other_host(store: Store) -> None:
+    """Refuse to touch a run that another machine has, or had when it was last seen.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-07.
+    """
+    with store.read() as db:
+        run = db.execute(
+            "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy FROM run"
+        ).fetchone()
+    host = run["host"]
+    if not host or host == socket.gethostname():
+        return
+    if run["wanted"] == RunState.STOPPED and not run["busy"]:
+        return
+    # A machine may have been given another name since; its boot tells.
+    if run["birth"].partition(":")[0] == _boot():
+        return
+    raise errors.project.OTHER_HOST.error(
+        store.folder, f"{host} runs it, seen last at {utc(run['seen'])}; this is another machine."
+    )
+
+
+def take_over_from(store: Store) -> None:
+    """Make the run this machine's; what ran there is found to have ended."""
+    with store.write() as db:
+        host = db.execute("SELECT host FROM run").fetchone()[0]
+        db.execute("UPDATE run SET host = ?, pid = NULL, birth = ''", (socket.gethostname(),))
+        if host and host != socket.gethostname():
+            store.add_event(EventKind.RUN, f"taken over from {host}", level="warning")
+
+
+def utc(seconds: float) -> str:
+    """Return a time for people.
+
+    >>> utc(0.0)
+    '1970-01-01 00:00:00 UTC'
+    """
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _what_was(run: sqlite3.Row, running: Sequence[Batch]) -> str:
+    parts = [
+        f"P{one.processor} {one.name}{f' ({one.step})' if one.step else ''}"
+        for one in running[:NAMED]
+    ]
+    more = f" and {len(running) - NAMED} more" if len(running) > NAMED else ""
+    what = f"it was running {', '.join(parts)}{more}" if parts else "nothing was being run"
+    return f"last seen at {utc(run['seen'])}; {what}"
+
+
+def _boot() -> str:
+    try:
+        return BOOT.read_text().strip()
+    except OSError:
+        return ""

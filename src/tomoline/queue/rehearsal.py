@@ -1,0 +1,76 @@
+"""What a run would do with data sets, without doing anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue.layers import Layers
+from tomoline.queue.model import DataSetEntry
+from tomoline.queue.reach import Asked
+from tomoline.queue.store import Store
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What a run would do with a data set, or with one axis of it.
+
+    Attributes
+    ----------
+    name, root : str
+        The data set, and the root name of what is run.
+    steps : list of tuple
+        Number, name, action (run, keep, off, leave) and reason of each step.
+    error : TomolineError or None
+        Why it cannot be run, as far as that is known before.
+    """
+
+    name: str
+    root: str
+    steps: list[tuple[float, str, str, str]] = field(default_factory=list)
+    error: TomolineError | None = None
+
+
+def rehearse(store: Store, entry: DataSetEntry, asked: Asked) -> list[Rehearsed]:
+    """Return what a run would do with a data set, one by one for its axes."""
+    sources = (entry.source, entry.source_b) if entry.source_b else (entry.source,)
+    axes = ("a", "b") if entry.dual else ("",)
+    found = []
+    for root, axis, source in zip(entry.roots, axes, sources, strict=True):
+        try:
+            steps = _plan(store, entry, root, axis, str(source), asked)
+            found.append(Rehearsed(entry.name, root, steps))
+        except TomolineError as error:
+            found.append(Rehearsed(entry.name, root, error=error))
+    return found
+
+
+def _plan(
+    store: Store, entry: DataSetEntry, root: str, axis: str, source: str, asked: Asked
+) -> list[tuple[float, str, str, str]]:
+    from pathlib import Path
+
+    from tomoline.recipes import RECIPES
+    from tomoline.workflow.dataset import DataSet
+    from tomoline.workflow.execution import check_destination
+    from tomoline.workflow.given import Layer, merge
+    from tomoline.workflow.plan import plan
+    from tomoline.workflow.run import load_record
+
+    recipe = RECIPES[entry.recipe]
+    layers = [Layer.from_json(one) for one in Layers(store).stack(entry, axis)]
+    merged = merge(recipe.steps, layers)
+    data_set = DataSet(root, entry.folder, Path(source))
+    if not data_set.record_path.exists() and not data_set.source.exists():
+        raise errors.files.MISSING.error(source, "there is no such file.")
+    check_destination(data_set, recipe)
+    decisions = plan(
+        recipe,
+        merged.parameters,
+        data_set,
+        load_record(data_set, recipe),
+        asked.first or None,
+        asked.last or None,
+    )
+    return [(one.step.number, one.step.name, str(one.action), one.reason) for one in decisions]

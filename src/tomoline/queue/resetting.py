@@ -1,0 +1,135 @@
+"""Forgetting what was done with a data set: its results are kept, or taken away; raw data stay."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.files.atomic import remove, remove_leftovers, translate_os_error, write_text
+from tomoline.queue.model import DataSetEntry
+from tomoline.queue.reach import RECORD_SUFFIX, read_record
+
+# Artifacts that belong to the recording: whatever else happens, they stay.
+RECORDED = ("raw_stack", "raw_tilt_angles")
+RAW_ENDINGS = (".mdoc", ".rawtlt", "_rawbound.mod", "_orig.mrc", "_orig.st")
+FORGOTTEN = {
+    "state": "waiting",
+    "fingerprint": "",
+    "seconds": 0.0,
+    "core_seconds": 0.0,
+    "peak_memory_bytes": 0,
+    "values": {},
+    "warnings": [],
+    "error": None,
+}
+
+
+def forget(entry: DataSetEntry, *, remove_results: bool) -> int:
+    """Forget what was done with a data set, so that all of it runs again.
+
+    Parameters
+    ----------
+    entry : DataSetEntry
+        The data set; nothing may be working on it.
+    remove_results : bool
+        Whether to delete the files that tomoline made. The raw stack, its angles, its ``.mdoc``,
+        an original that was kept, and boundary models are never deleted.
+
+    Returns
+    -------
+    int
+        How many files and folders were deleted.
+
+    Raises
+    ------
+    TomolineError
+        RUN-06 if a process works on it, FILE-09 if its folder cannot be written.
+    """
+    if not entry.folder.is_dir():
+        return 0
+    removed = 0
+    for root in entry.roots:
+        with _locked(entry.folder, root):
+            record = entry.folder / f"{root}{RECORD_SUFFIX}"
+            content = read_record(record)
+            if content is None:
+                continue
+            try:
+                if remove_results:
+                    removed += _remove_results(entry, root, content)
+                _write(record, content)
+            except OSError as error:
+                raise translate_os_error(error, entry.folder) from error
+    return removed
+
+
+def _remove_results(entry: DataSetEntry, root: str, content: dict[str, Any]) -> int:
+    """Delete what a record says was made, and what is written beside it."""
+    raw = {source.resolve() for source in (entry.source, entry.source_b) if source is not None}
+    found = [entry.folder / name for name in _made(content)]
+    found += [entry.folder / f"{root}_slice_{plane}.png" for plane in ("xy", "xz", "yz")]
+    found += [entry.folder / f"{root}_report.html", entry.folder / f"{root}.log"]
+    found += entry.folder.glob(f".{root}_*.scratch")
+    removed = len(remove_leftovers(entry.folder))
+    for path in found:
+        if path.name.endswith(RAW_ENDINGS) or path.resolve() in raw:
+            continue
+        if path.is_symlink() or path.exists():
+            remove(path)
+            removed += 1
+    # The set-up's inputs tell whose folder this is, also where the stack was moved into it.
+    content["steps"] = [
+        {**step, "outputs": _recorded(step)} for step in _steps(content) if _recorded(step)
+    ]
+    return removed
+
+
+def _write(record: Path, content: dict[str, Any]) -> None:
+    content["steps"] = [{**step, **FORGOTTEN} for step in _steps(content)]
+    if content["steps"]:
+        write_text(record, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    else:
+        record.unlink(missing_ok=True)
+
+
+def _steps(content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    steps = content.get("steps")
+    return [step for step in steps if isinstance(step, dict)] if isinstance(steps, list) else []
+
+
+def _recorded(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those outputs of a step that belong to the recording."""
+    return {name: one for name, one in step.get("outputs", {}).items() if name in RECORDED}
+
+
+def _made(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the files that the steps wrote."""
+    for step in _steps(content):
+        for artifact, one in step.get("outputs", {}).items():
+            name = str(one.get("file", ""))
+            # A record that someone has changed must not lead out of the folder.
+            if artifact not in RECORDED and name and Path(name).name == name:
+                yield name
+
+
+@contextmanager
+def _locked(folder: Path, root: str) -> Iterator[None]:
+    """Hold a data set as a run does (`workflow.dataset`), which must not be loaded here."""
+    path = folder / f".{root}.lock"
+    try:
+        file = path.open("w")
+    except OSError as error:
+        raise translate_os_error(error, folder) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.running.BUSY.error(
+                folder, "another process is working on this data set."
+            ) from error
+        yield

@@ -1,0 +1,140 @@
+"""The present state of a project's run: all that a face shows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tomoline.queue.model import Batch, BatchState, RunState
+from tomoline.queue.rows import BATCHES, to_batch
+from tomoline.queue.store import Store
+
+MANY = 20
+"""How many failed batches are listed."""
+RECENT = 50
+"""From how many finished batches the time that is left is estimated."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The present state of a run.
+
+    Attributes
+    ----------
+    name, folder
+        The project.
+    wanted : RunState
+        Whether batches are started.
+    runner : int or None
+        Process id of the runner; None where there is none.
+    host : str
+        Machine that runs it, or ran it last.
+    began : float or None
+        When the runner began.
+    processors, threads, memory_bytes : int
+        As they were asked for; 0 means from the machine's cores and memory.
+    data_sets : int
+        In the project.
+    counts : dict
+        Batches in each state.
+    running, paused, failed : list of Batch
+        The first ones of these; failed the latest first.
+    left_s : float or None
+        Estimate of the time until all is done; None where nothing has finished yet.
+    watches, schedules : int
+        Folders that are watched, and schedules that run.
+    """
+
+    name: str
+    folder: Path
+    wanted: RunState
+    runner: int | None
+    host: str
+    began: float | None
+    processors: int
+    threads: int
+    memory_bytes: int
+    data_sets: int
+    counts: dict[str, int]
+    running: list[Batch]
+    paused: list[Batch]
+    failed: list[Batch]
+    left_s: float | None
+    watches: int
+    schedules: int
+
+    def document(self) -> dict[str, Any]:
+        """Return it as programs read it."""
+        return {**asdict(self), "folder": str(self.folder), "time": time.time()}
+
+
+def read_status(store: Store, runner: int | None, now: float | None = None) -> Status:
+    """Return the present state of a run."""
+    now = time.time() if now is None else now
+    with store.read() as db:
+        run = db.execute("SELECT * FROM run").fetchone()
+        found = db.execute("SELECT state, count(*) FROM batch GROUP BY state")
+        counts = {str(state): 0 for state in BatchState} | dict(map(tuple, found))
+        listed = {
+            state: [
+                to_batch(row)
+                for row in db.execute(
+                    f"{BATCHES} WHERE batch.state = ? ORDER BY {order} LIMIT ?", (state, limit)
+                )
+            ]
+            for state, order, limit in (
+                (BatchState.RUNNING, "batch.processor", -1),
+                (BatchState.PAUSED, "batch.place", MANY),
+                (BatchState.FAILED, "batch.ended DESC", MANY),
+            )
+        }
+        seconds = [
+            row[0]
+            for row in db.execute(
+                "SELECT ended - started FROM batch WHERE state = 'finished' AND started > 0"
+                " ORDER BY id DESC LIMIT ?",
+                (RECENT,),
+            )
+        ]
+        extra = [
+            db.execute(query).fetchone()[0]
+            for query in (
+                "SELECT count(*) FROM data_set",
+                "SELECT count(*) FROM watch WHERE active",
+                "SELECT count(*) FROM schedule WHERE state = 'running'",
+            )
+        ]
+    return Status(
+        name=store.folder.name,
+        folder=store.folder,
+        wanted=RunState(run["wanted"]),
+        runner=runner,
+        host=run["host"],
+        began=run["began"],
+        processors=run["processors"],
+        threads=run["threads"],
+        memory_bytes=run["memory"],
+        data_sets=extra[0],
+        counts=counts,
+        running=listed[BatchState.RUNNING],
+        paused=listed[BatchState.PAUSED],
+        failed=listed[BatchState.FAILED],
+        left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], now),
+        watches=extra[1],
+        schedules=extra[2],
+    )
+
+
+def _left(seconds: list[float], running: list[Batch], waiting: int, now: float) -> float | None:
+    """Return an estimate of the time until all that waits and runs is done.
+
+    >>> _left([10.0, 20.0], [], 4, 0.0)
+    60.0
+    """
+    if not seconds or not (running or waiting):
+        return None
+    each = sum(seconds) / len(seconds)
+    begun = sum(max(0.0, each - (now - (one.started or now))) for one in running)
+    return (begun + waiting * each) / max(1, len(running))
