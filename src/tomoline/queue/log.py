@@ -71,7 +71,16 @@ class Log:
             Whether the highest, or latest, comes first.
         limit : int
             At most so many of that order; 0 for all.
+
+        Raises
+        ------
+        ValueError
+            If there is no such level or order.
         """
+        if level and level not in LEVELS:
+            raise ValueError(f"no level {level!r}, only {', '.join(LEVELS)}")
+        if sort not in SORTS:
+            raise ValueError(f"no order {sort!r}, only {', '.join(SORTS)}")
         conditions: list[str] = []
         given: list[Any] = []
 
@@ -149,7 +158,7 @@ def explain_states(events: Iterable[Event]) -> dict[int, BatchState]:
     Parameters
     ----------
     events : iterable of Event
-        In the order in which they were written; other kinds are passed over.
+        Taken in the order in which they were written; other kinds are passed over.
 
     Returns
     -------
@@ -162,7 +171,7 @@ def explain_states(events: Iterable[Event]) -> dict[int, BatchState]:
         At the first event that could not happen after those before it.
     """
     states: dict[int, BatchState] = {}
-    for event in events:
+    for event in sorted(events, key=lambda one: one.id):
         if event.kind != "state":
             continue
         number = event.batch
