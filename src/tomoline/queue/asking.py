@@ -1,15 +1,21 @@
-"""Queueing data sets for a run that somebody asks for."""
+"""What somebody asks of a run, written down for the runner: queue these, end those, go on."""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 
+from tomoline import errors
 from tomoline.queue.batch_range import Range, range_of
 from tomoline.queue.batches import Queue
-from tomoline.queue.model import BatchState, DataSetEntry
-from tomoline.queue.reach import Asked
+from tomoline.queue.model import LIVE, Batch, BatchState, DataSetEntry, RunState
+from tomoline.queue.reach import Asked, shortened
+from tomoline.queue.rows import BATCHES, change_state, to_batch
+from tomoline.queue.store import Store
 
 ORIGIN = "run"
+FEW = 200
+"""So many data sets are looked up one by one."""
 
 
 def enqueue(
@@ -65,3 +71,48 @@ def enqueue(
     for part, group in groups.items():
         numbers += queue.add(group, first=part.first, last=part.last, origin=ORIGIN)
     return numbers, already
+
+
+def set_aside(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:
+    """Return the live batches of data sets; those that do not run become killed.
+
+    Raises
+    ------
+    TomolineError
+        QUEUE-07 if there are none.
+    """
+    found = [one for one in batches_of(store, entries) if one.state in LIVE]
+    if not found:
+        names = shortened([entry.name for entry in entries])
+        raise errors.queue.WRONG_STATE.error(names, "it neither runs nor waits.")
+    for one in found:
+        if one.state is not BatchState.RUNNING:
+            code = errors.queue.KILLED.code
+            change_state(store, one, BatchState.KILLED, "set aside", code=code)
+    return found
+
+
+def batches_of(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:
+    """Return all batches of data sets that are not dropped."""
+    query = f"{BATCHES} WHERE batch.state != 'dropped'"
+    with store.read() as db:
+        if len(entries) <= FEW:
+            one = f"{query} AND batch.data_set = ? ORDER BY batch.id"
+            rows = [row for entry in entries for row in db.execute(one, (entry.id,))]
+        else:
+            rows = db.execute(f"{query} ORDER BY batch.id").fetchall()
+    chosen = {entry.id for entry in entries}
+    return [to_batch(row) for row in rows if row["data_set"] in chosen]
+
+
+def go_on(
+    db: sqlite3.Connection, processors: int | None, threads: int | None, memory: int | None
+) -> None:
+    """Want the run to go on, with the means that are given; others stay as they were."""
+    given = {"processors": processors, "threads": threads, "memory": memory}
+    for name, value in given.items():
+        if value is not None:
+            db.execute(f"UPDATE run SET {name} = ?", (value,))
+    db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
+    # One that has not stopped at its step yet need not do so any more.
+    db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.queue import killing
-from tomoline.queue.asking import enqueue
+from tomoline.queue.asking import batches_of, enqueue, go_on, set_aside
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
 from tomoline.queue.reach import asked_for, refuse_missing_axes, shortened
 from tomoline.queue.recovery import recover, refuse_other_host, take_over_from
-from tomoline.queue.rows import change_state
 from tomoline.queue.status import Status, read_status
 from tomoline.queue.store import Store
 
@@ -141,7 +140,7 @@ class Control:
             return Started([], [entry.name for entry in entries], plans=plans)
         with self._store.write() as db:
             numbers, already = enqueue(self._queue, entries, asked, named=bool(patterns))
-            self._go_on(db, processors, threads, memory)
+            go_on(db, processors, threads, memory)
             what = _count(len(numbers), "data set")
             self._store.add_event(EventKind.RUN, f"run asked for, with {what}")
         self._ensure(self._store)
@@ -201,7 +200,7 @@ class Control:
         refuse_other_host(self._store)
         with self._store.write() as db:
             if patterns:
-                killed = self._set_aside(patterns)
+                killed = set_aside(self._store, self._data_sets.entries(patterns))
             else:
                 killed = self._queue.batches(states=(S.RUNNING,))
                 db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
@@ -253,7 +252,7 @@ class Control:
                 raise errors.queue.NOTHING_TO_DO.error(
                     self._store.folder, "nothing is paused, killed or waiting."
                 )
-            self._go_on(db, processors, threads, memory)
+            go_on(db, processors, threads, memory)
             self._store.add_event(
                 EventKind.RUN, f"resume asked for, {_count(len(again), 'data set')} to go on with"
             )
@@ -279,9 +278,8 @@ class Control:
 
         refuse_other_host(self._store)
         entries = self._data_sets.entries(patterns)
-        chosen = {entry.id for entry in entries}
         with self._store.write():
-            batches = [one for one in self._queue.batches() if one.data_set in chosen]
+            batches = batches_of(self._store, entries)
             running = [one.name for one in batches if one.state is S.RUNNING]
             if running:
                 raise errors.queue.WRONG_STATE.error(shortened(running), "it is being run.")
@@ -306,36 +304,6 @@ class Control:
     def status(self) -> Status:
         """Return the present state of the run: all that a face shows."""
         return read_status(self._store, self._alive(self._store))
-
-    def _set_aside(self, patterns: Sequence[str]) -> list[Batch]:
-        """Return the live batches of named data sets; those that do not run become killed."""
-        chosen = {entry.id for entry in self._data_sets.entries(patterns)}
-        states = (S.RUNNING, S.PAUSED, S.WAITING)
-        found = [one for one in self._queue.batches(states=states) if one.data_set in chosen]
-        if not found:
-            raise errors.queue.WRONG_STATE.error(
-                shortened(list(patterns)), "it neither runs nor waits."
-            )
-        for one in found:
-            if one.state is not S.RUNNING:
-                change_state(self._store, one, S.KILLED, "set aside", code=errors.queue.KILLED.code)
-        return found
-
-    def _go_on(
-        self,
-        db: sqlite3.Connection,
-        processors: int | None,
-        threads: int | None,
-        memory: int | None,
-    ) -> None:
-        """Want the run to go on, with the means that are given."""
-        given = {"processors": processors, "threads": threads, "memory": memory}
-        for name, value in given.items():
-            if value is not None:
-                db.execute(f"UPDATE run SET {name} = ?", (value,))
-        db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
-        # One that has not stopped at its step yet need not do so any more.
-        db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")
 
     def _wanted(self, db: sqlite3.Connection) -> RunState:
         return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
