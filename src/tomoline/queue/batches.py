@@ -12,11 +12,18 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.batch_range import Range, joined, range_of, range_text
 from tomoline.queue.line import between, check_named, highest, last_number, lowest, matches, waiting
-from tomoline.queue.listing import NEWEST, Listing, state_is
+from tomoline.queue.listing import NEWEST, Listing
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
-from tomoline.queue.rows import BATCHES, change_state, to_batch
+from tomoline.queue.rows import BATCHES, change_state, to_batch, to_batches
 
 S = BatchState
+LAST_FAILED = "batch.state = 'failed' AND " + NEWEST.format("b.state != 'dropped'")
+# A batch that was killed has been made good when a later one of its data set was run.
+TO_RESUME = (
+    "(batch.state = 'paused' OR batch.state = 'killed' AND NOT EXISTS (SELECT 1 FROM batch AS b"
+    " WHERE b.data_set = batch.data_set AND b.id > batch.id"
+    " AND b.state IN ('running', 'finished', 'failed')))"
+)
 ANEW: dict[str, Any] = {
     "code": "",
     "at": "",
@@ -199,7 +206,7 @@ class Queue(Listing):
             QUEUE-07 if one that is named has not failed, PROJ-08 if there is no such data set.
         """
         with self._store.write() as db:
-            failed = self._ended(db, (S.FAILED,))
+            failed = self._ended(db, LAST_FAILED)
             if names:
                 check_named(self._store, names, {one.name for one in failed}, _not_failed)
                 failed = [one for one in failed if matches(one.name, names)]
@@ -225,7 +232,7 @@ class Queue(Listing):
             As they were.
         """
         with self._store.write() as db:
-            ended = self._ended(db, (S.PAUSED, S.KILLED))
+            ended = self._ended(db, TO_RESUME)
             place = lowest(db) - len(ended)
             for index, one in enumerate(ended):
                 self.wait_again(one, "resumed", place=place + index)
@@ -276,12 +283,9 @@ class Queue(Listing):
                 **(ANEW | fields),
             )
 
-    def _ended(self, db: sqlite3.Connection, states: Sequence[BatchState]) -> list[Batch]:
-        """Return batches of some states that no newer one has followed; paused ones always."""
-        where = f" WHERE {state_is(states)} AND (batch.state = 'paused' OR "
-        where += NEWEST.format("b.state != 'dropped'") + ")"
-        rows = db.execute(f"{BATCHES}{where} ORDER BY batch.place, batch.id")
-        return [to_batch(row) for row in rows]
+    def _ended(self, db: sqlite3.Connection, condition: str) -> list[Batch]:
+        rows = db.execute(f"{BATCHES} WHERE {condition} ORDER BY batch.place, batch.id")
+        return to_batches(rows.fetchall())
 
     def _named(self, db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
         """Return numbers and data sets of the waiting batches that are named, in that order."""

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from tomoline.queue.model import TRANSITIONS, BatchState, Event
 from tomoline.queue.rows import to_event
 from tomoline.queue.store import Store
 
-LEVELS = ("info", "warning", "error")
-"""In rising order."""
+
+class Level(StrEnum):
+    """How grave an event is, in rising order."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Order(StrEnum):
+    """What the log can be sorted by."""
+
+    TIME = "time"
+    PROCESSOR = "processor"
+    DATA_SET = "data-set"
+    STEP = "step"
+    LEVEL = "level"
+    KIND = "kind"
+    BATCH = "batch"
+    CODE = "code"
+    MESSAGE = "message"
+
+
 _LEVEL_RANK = "CASE level WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
-SORTS = {
-    "time": "time",
-    "processor": "processor",
-    "data-set": "data_set",
-    "step": "step",
-    "level": _LEVEL_RANK,
-    "kind": "kind",
-    "batch": "batch",
-    "code": "code",
-    "message": "message",
-}
-"""Columns that the log can be sorted by, and how the store sorts them; equal ones by time."""
+_COLUMNS = {Order.DATA_SET: "data_set", Order.LEVEL: _LEVEL_RANK}
 
 
 class Log:
@@ -48,6 +59,7 @@ class Log:
         sort: str = "time",
         descending: bool = False,
         limit: int = 0,
+        newest: int = 0,
     ) -> list[Event]:
         """Return the events that meet all conditions.
 
@@ -60,27 +72,27 @@ class Log:
         step, kind : str
             Name of a step; of a kind, see `EventKind`.
         level : str
-            This or worse, see `LEVELS`.
+            This or worse, see `Level`.
         since, until : float
             Times, the second one is not included; 0 for no bound.
         after : int
             Only events of a higher number, for following the log.
         sort : str
-            One of `SORTS`.
+            See `Order`.
         descending : bool
             Whether the highest, or latest, comes first.
         limit : int
             At most so many of that order; 0 for all.
+        newest : int
+            Only the newest so many that meet the conditions, in that order; 0 for all.
 
         Raises
         ------
         ValueError
             If there is no such level or order.
         """
-        if level and level not in LEVELS:
-            raise ValueError(f"no level {level!r}, only {', '.join(LEVELS)}")
-        if sort not in SORTS:
-            raise ValueError(f"no order {sort!r}, only {', '.join(SORTS)}")
+        least = Level(level or Level.INFO)
+        order = Order(sort)
         conditions: list[str] = []
         given: list[Any] = []
 
@@ -103,8 +115,8 @@ class Log:
             need("step = ?", step)
         if kind:
             need("kind = ?", kind)
-        if level and level != LEVELS[0]:
-            worse = LEVELS[LEVELS.index(level) :]
+        if least is not Level.INFO:
+            worse = list(Level)[list(Level).index(least) :]
             conditions.append(f"level IN ({', '.join('?' * len(worse))})")
             given += worse
         if since:
@@ -114,10 +126,12 @@ class Log:
         if after:
             need("id > ?", after)
         direction = "DESC" if descending else "ASC"
-        columns = [SORTS[sort], "time", "id"] if sort != "time" else ["time", "id"]
+        columns = list(dict.fromkeys([_COLUMNS.get(order, str(order)), "time", "id"]))
         query = "SELECT * FROM event"
         if conditions:
             query += " WHERE " + " AND ".join(conditions)
+        if newest > 0:
+            query = f"SELECT * FROM ({query} ORDER BY time DESC, id DESC LIMIT {newest:d})"
         query += " ORDER BY " + ", ".join(f"{column} {direction}" for column in columns)
         if limit > 0:
             query += f" LIMIT {limit:d}"

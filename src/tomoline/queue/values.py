@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Notice
-from tomoline.queue.model import DataSetEntry
+from tomoline.queue.model import Batch, DataSetEntry
 
 SCHEMA = 1
 """Of the records that are read; see `workflow.record`, which is not loaded for a table."""
-LEADING = ("data_set", "axis", "recipe", "state")
+LEADING = ("data_set", "axis", "recipe", "state", "batch")
 ENDING = ("seconds", "warnings", "error")
 CHOSEN: dict[str, tuple[str, ...]] = {
     "tilt": (
@@ -47,8 +47,8 @@ class Table:
     Attributes
     ----------
     columns : list of str
-        ``data_set``, ``axis``, ``recipe``, ``state``; then ``step.value`` with the unit in the
-        name and ``step.seconds``, in the order of the steps; then ``seconds`` of all steps,
+        ``data_set``, ``axis``, ``recipe``, ``state``, ``batch``; then ``step.value`` with the unit
+        in the name and ``step.seconds``, in the order of the steps; then ``seconds`` of all steps,
         ``warnings`` (codes) and ``error`` (code).
     rows : list of dict
         By column, as JSON holds them; what a data set has not measured is left out. The state is
@@ -86,6 +86,7 @@ class _Columns:
 def values_of(
     entries: Sequence[DataSetEntry],
     *,
+    batches: Mapping[int, Batch] | None = None,
     keys: Sequence[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Table:
@@ -95,6 +96,9 @@ def values_of(
     ----------
     entries : sequence of DataSetEntry
         Which data sets.
+    batches : mapping, optional
+        The newest batch of each data set, by its number: ``batch`` becomes its state, and ``error``
+        its error's code where the record knows of none, as when there is no record yet.
     keys : sequence of str
         Columns to take, such as ``align.residual_mean_px``, ``align.*`` or ``*_deg``; all if empty.
     progress : callable, optional
@@ -106,8 +110,14 @@ def values_of(
     for done, entry in enumerate(entries, 1):
         axes = ("a", "b") if entry.dual else ("",)
         for axis, root in zip(axes, entry.roots, strict=True):
-            row = {"data_set": entry.name, "axis": axis, "recipe": entry.recipe}
-            rows.append(row | _measured(entry, axis, root, keys, columns, notices))
+            row: dict[str, Any] = {"data_set": entry.name, "axis": axis, "recipe": entry.recipe}
+            row |= _measured(entry, axis, root, keys, columns, notices)
+            batch = (batches or {}).get(entry.id)
+            if batch is not None:
+                row["batch"] = str(batch.state)
+                if batch.code:
+                    row.setdefault("error", batch.code)
+            rows.append(row)
         if progress is not None:
             progress(done)
     return Table([*LEADING, *columns.names(), *ENDING], rows, notices)
