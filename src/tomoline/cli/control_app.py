@@ -2,8 +2,201 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Annotated
+
 import typer
+
+from tomoline.cli._project import ProjectOption
+
+EXIT_FAILED = 1
+
+NamesArgument = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[NAME]...", help="Data sets; * and ? may be used, in quotes."),
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the app."""
+    app.command("status")(status_command)
+    app.command("pause")(pause_command)
+    app.command("kill")(kill_command)
+    app.command("resume")(resume_command)
+    app.command("reset")(reset_command)
+
+
+def status_command(
+    project: ProjectOption = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", "-f", help="Go on looking until the run ends; Ctrl-C looks away."),
+    ] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the document that programs build on.")
+    ] = False,
+) -> None:
+    """Tell what a project's run is doing: processors, what waits, what failed and why.
+
+        tomoline status --follow
+
+    Looking never changes the run: any number of terminals may look, and look away.
+    """
+    from tomoline.cli._project import open_project
+
+    with open_project(project) as opened:
+        if follow:
+            from tomoline.cli._project_run import look
+
+            failed = look(opened, batches=None, since=opened.log.last(), detach=False)
+            raise typer.Exit(EXIT_FAILED if failed else 0)
+        status = opened.control.status()
+    if json:
+        from json import dumps
+
+        sys.stdout.write(dumps(status.document(), ensure_ascii=False, indent=1) + "\n")
+        return
+    from tomoline.cli._run_lines import status_lines
+
+    sys.stdout.write("\n".join(status_lines(status)) + "\n")
+
+
+def pause_command(
+    project: ProjectOption = None,
+    at_step: Annotated[
+        bool,
+        typer.Option(
+            "--at-step", help="Stop at once between two steps, not at the end of the data sets."
+        ),
+    ] = False,
+) -> None:
+    """Start no more data sets; those that are being run are run to their end.
+
+        tomoline pause --at-step
+
+    While a run is paused, data sets may be added, dropped and moved, and parameters changed:
+    'tomoline run PROJECT --dry-run' says what that makes run again. 'tomoline resume' goes on.
+    """
+    from tomoline.cli._project import open_project
+
+    with open_project(project) as opened:
+        running = opened.control.pause(at_step=at_step)
+    if not running:
+        sys.stderr.write("Paused; nothing is being run.\n")
+        return
+    when = "stop at their next step" if at_step else "are run to their end"
+    names = ", ".join(f"{one.name}{f' ({one.step})' if one.step else ''}" for one in running)
+    sys.stderr.write(f"Paused: no data set is started any more; these {when}: {names}.\n")
+
+
+def kill_command(
+    names: NamesArgument = None,
+    project: ProjectOption = None,
+) -> None:
+    """End what is being run, now, with all its processes (in less than 2 s).
+
+    Without names all of the run ends. With names only those data sets end, or are set aside if
+    they wait, and the run goes on:
+
+        tomoline kill TS_03
+
+    Finished steps are kept; 'tomoline resume' goes on from them.
+    """
+    from time import monotonic
+
+    from tomoline.queue.project import Project
+    from tomoline.queue.reach import shortened
+
+    # Not `open_project`: a runner that is gone need not come back to be told to stop.
+    began = monotonic()
+    with Project.find(project) as opened:
+        killed = opened.control.kill(tuple(names or ()))
+    told = shortened([one.name for one in killed])
+    text = f"Killed {told} in {monotonic() - began:.1f} s" if killed else "Nothing was being run"
+    sys.stderr.write(f"{text}; 'tomoline resume' goes on.\n")
+
+
+def resume_command(
+    project: ProjectOption = None,
+    processors: Annotated[
+        int | None,
+        typer.Option(min=0, help="Data sets side by side; 0: from cores and memory."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=0, help="Cores of each processor; 0: what there is.")
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="Limit for all together, such as 8G; 0: what there is.")
+    ] = None,
+    take_over: Annotated[
+        bool,
+        typer.Option("--take-over", help="Another machine ran the project, and is gone for good."),
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not look at the run, come back at once.")
+    ] = False,
+) -> None:
+    """Go on after a pause or a kill: each data set from what is complete of it.
+
+        tomoline resume --processors 4
+
+    What was being run comes first, in its old order, then what waits.
+    """
+    from tomoline.cli._project import open_project
+    from tomoline.cli._project_run import bytes_of, look
+    from tomoline.queue.project import Project
+    from tomoline.queue.reach import shortened
+
+    limit = bytes_of(memory)
+    with Project.find(project) if take_over else open_project(project) as opened:
+        since = opened.log.last()
+        started = opened.control.resume(
+            processors=processors, threads=threads, memory=limit, take_over=take_over
+        )
+        again = shortened(started.names) if started.names else "what waits in the queue"
+        sys.stderr.write(f"Goes on with {again}.\n")
+        failed = look(opened, batches=None, since=since, detach=detach)
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+def reset_command(
+    names: NamesArgument = None,
+    project: ProjectOption = None,
+    remove_results: Annotated[
+        bool,
+        typer.Option(
+            "--remove-results/--keep-results",
+            help="Delete what tomoline made; raw data and boundary models are never deleted.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before deleting.")] = False,
+) -> None:
+    """Forget what was done with data sets, so that all of it runs again when they are next run.
+
+        tomoline reset 'TS_0*' --keep-results
+
+    Without names, all data sets of the project. What is being run has to be killed first.
+    """
+    from tomoline.cli._project import open_project
+
+    with open_project(project) as opened:
+        if remove_results and not yes:
+            _ask(opened.folder, len(opened.data_sets.entries(tuple(names or ()))))
+        done = opened.control.reset(tuple(names or ()), remove_results=remove_results)
+    files = f", {done.files} files deleted" if remove_results else ", results kept"
+    sets = "data set" if len(done.names) == 1 else "data sets"
+    sys.stderr.write(f"{len(done.names)} {sets} reset{files}.\n")
+
+
+def _ask(folder: Path, count: int) -> None:
+    """Ask whether results shall be deleted; refuse where nobody can answer."""
+    from tomoline import errors
+
+    if not sys.stdin.isatty():
+        raise errors.parameters.BAD_OPTION.error(
+            "--remove-results",
+            f"it deletes the results of {count} data sets.",
+            "Give --yes if that is meant.",
+        )
+    typer.confirm(f"Delete the results of {count} data sets of {folder}?", abort=True, err=True)

@@ -40,7 +40,8 @@ def run_command(
         list[Path],
         typer.Argument(
             help="Tilt series (.mrc, .st, .tif), scans (HiTT parameter files, .h5, .nxs, .txrm, "
-            "folders of TIFF files), or folders DIR/ROOT of earlier runs."
+            "folders of TIFF files), or folders DIR/ROOT of earlier runs. Or a project, and names "
+            "of its data sets; by default all whose run flag is set."
         ),
     ],
     recipe: Annotated[
@@ -70,9 +71,16 @@ def run_command(
     until: Annotated[
         str | None, typer.Option(metavar="STEP", help="Stop after this step (name or number).")
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Cores to use; default: all.")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cores to use, of a project those of each processor."),
+    ] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory limit such as 8G; default: 80 % of what there is.")
+    ] = None,
+    processors: Annotated[
+        int | None,
+        typer.Option(min=0, help="Project: data sets side by side; 0: as cores and memory allow."),
     ] = None,
     scratch: Annotated[
         Path | None,
@@ -93,6 +101,15 @@ def run_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would run and why, and do nothing.")
     ] = False,
+    any_step: Annotated[
+        bool,
+        typer.Option(
+            "--any-step", help="Project: --from a step that not all data sets have reached."
+        ),
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Project: start the run and come back at once.")
+    ] = False,
 ) -> None:
     """Turn acquisitions into tomograms; run it again and only what is missing or changed runs.
 
@@ -104,8 +121,21 @@ def run_command(
 
         tomoline run tomo_111.par --set output.format=tiff
 
+    The data sets of a project are queued, and run side by side; Ctrl-C looks away, the run goes on:
+
+        tomoline run night --processors 2 --until align
+
     'tomoline steps' lists the steps with their parameters, 'tomoline directives' IMOD's names.
     """
+    from tomoline.cli._project_run import ProjectRun, is_project_run, refuse, run_project
+
+    if is_project_run(paths):
+        refuse(recipe, directives, parameters, set_, deliver, root, scratch, follow)
+        names = tuple(str(path) for path in paths[1:])
+        asked = ProjectRun(paths[0], names, from_ or "", until or "", any_step, processors)
+        failed = run_project(asked, threads, memory, detach=detach, dry_run=dry_run)
+        raise typer.Exit(EXIT_FAILED if failed else 0)
+    refuse(processors=processors, any_step=any_step or None, detach=detach or None)
     from tomoline.cli.run import Request, execute_all
 
     requests = [

@@ -1,0 +1,153 @@
+"""Looking at a project's run while it goes on: live on a terminal, in plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tomoline.cli._run_lines import left_text, lines_of, running_line
+from tomoline.queue.model import BatchState, RunState
+
+if TYPE_CHECKING:
+    from tomoline.queue.project import Project
+    from tomoline.queue.status import Status
+
+TURN_S = 0.25
+LOOK_S = 2.0
+"""How often it is checked that the runner lives."""
+
+
+@dataclass
+class Seen:
+    """What was seen while looking.
+
+    Attributes
+    ----------
+    finished, failed, killed : int
+        Batches that ended so.
+    detached : bool
+        Whether the user stopped looking with Ctrl-C.
+    """
+
+    finished: int = 0
+    failed: int = 0
+    killed: int = 0
+    detached: bool = False
+
+
+def attach(project: Project, *, batches: Collection[int] | None = None, since: int = 0) -> Seen:
+    """Show the run until it has ended or is paused, or the batches named have ended.
+
+    Ctrl-C ends the looking, never the run.
+
+    Parameters
+    ----------
+    batches : collection of int, optional
+        Numbers of the batches to wait for; by default all of the run.
+    since : int
+        Number of the last event of the log that is known already.
+    """
+    seen = Seen()
+    live = _Live() if sys.stderr.isatty() else None
+    try:
+        with live or nullcontext():
+            _look(project, seen, batches, since, live)
+    except KeyboardInterrupt:
+        seen.detached = True
+        sys.stderr.write(
+            "\nYou look no more, and the run goes on: 'tomoline status --follow' looks again, "
+            "'tomoline pause' and 'tomoline kill' end it.\n"
+        )
+    return seen
+
+
+def _look(
+    project: Project,
+    seen: Seen,
+    batches: Collection[int] | None,
+    since: int,
+    live: _Live | None,
+) -> None:
+    wanted = None if batches is None else set(batches)
+    last, checked, changes = since, 0.0, -1
+    while True:
+        now = project.store.changes()
+        # What this process writes itself does not count as a change.
+        if now != changes or time.monotonic() - checked > LOOK_S:
+            changes, checked = now, time.monotonic()
+            for notice in project.control.recover():
+                _print(f"warning {notice}")
+        # First the state, then the events: what ended before is told before the end.
+        status = project.control.status()
+        over = _is_over(project, status, wanted)
+        events = project.log.events(after=last)
+        for event in events:
+            last = event.id
+            _count(seen, event.becomes, event.batch, wanted)
+            for line in lines_of(event, project, plain=live is None):
+                _print(line)
+        if live is not None:
+            live.show(status)
+        if over:
+            return
+        time.sleep(TURN_S)
+
+
+def _is_over(project: Project, status: Status, wanted: set[int] | None) -> bool:
+    if status.running:
+        if wanted is None or wanted & {one.id for one in status.running}:
+            return False
+    elif status.wanted is not RunState.RUNNING:
+        return True
+    if wanted is None:
+        return False
+    with project.store.read() as db:
+        rows = db.execute("SELECT id FROM batch WHERE state IN ('waiting', 'running')")
+        return not any(row[0] in wanted for row in rows)
+
+
+def _count(seen: Seen, becomes: str, batch: int | None, wanted: set[int] | None) -> None:
+    if wanted is not None and batch not in wanted:
+        return
+    seen.finished += becomes == BatchState.FINISHED
+    seen.failed += becomes == BatchState.FAILED
+    seen.killed += becomes == BatchState.KILLED
+
+
+def _print(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+class _Live(AbstractContextManager[Any]):
+    """The lines at the end of the terminal that change: processors, counts, time left."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        # With it, what is written to sys.stderr goes above the lines.
+        self._live = Live(
+            console=Console(stderr=True), refresh_per_second=8, transient=True, redirect_stderr=True
+        )
+
+    def __enter__(self) -> _Live:
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def show(self, status: Status) -> None:
+        """Show the present state."""
+        from rich.text import Text
+
+        width = self._live.console.width
+        lines = [running_line(one, width) for one in status.running]
+        counts = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
+        lines.append(f"{counts}{left_text(status)}"[:width])
+        self._live.update(Text("\n".join(lines)))

@@ -1,0 +1,129 @@
+"""The lines that tell of a run: of a processor, of an event, of the whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from tomoline.queue import rows
+from tomoline.queue.model import Batch, BatchState, Event, EventKind
+
+if TYPE_CHECKING:
+    from tomoline.queue.project import Project
+    from tomoline.queue.status import Status
+
+BAR = 20
+ENDINGS = (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED, BatchState.PAUSED)
+
+
+def lines_of(event: Event, project: Project, *, plain: bool) -> Iterator[str]:
+    """Yield what to print when an event happens; of most nothing.
+
+    Parameters
+    ----------
+    event : Event
+        What happened.
+    project : Project
+        Whose it is.
+    plain : bool
+        Whether nothing else shows what begins.
+    """
+    if event.kind == EventKind.STATE:
+        becomes = event.becomes
+        if becomes == BatchState.RUNNING and plain:
+            yield f"{'starts':<9} {event.data_set}"
+        elif becomes in ENDINGS or event.level != "info":
+            yield from _ending(event, project)
+    elif event.kind == EventKind.RUN and event.level == "info":
+        if plain:
+            yield event.message
+    elif event.level != "info":
+        where = " ".join(part for part in (event.data_set, event.step) if part)
+        code = f"{event.code}: " if event.code and event.code not in event.message else ""
+        yield f"{event.level:<9} {where}{'  ' if where else ''}{code}{event.message}"
+
+
+def _ending(event: Event, project: Project) -> Iterator[str]:
+    one = rows.batch(project.store, event.batch) if event.batch is not None else None
+    if one is None or one.state != event.becomes:
+        code = f"  {event.code}:" if event.code and event.code not in event.message else ""
+        yield f"{event.becomes:<9} {event.data_set}{code}  {event.message}"
+    elif one.state is BatchState.FAILED:
+        yield from failure_lines(one)
+    else:
+        took = ""
+        if one.started and one.ended:
+            took = f"  {duration_text(one.ended - one.started)}"
+        yield f"{one.state:<9} {one.name}{took}"
+
+
+def failure_lines(one: Batch) -> Iterator[str]:
+    """Yield the lines that tell of a failed batch: code, what was found where, remedy."""
+    where = f"{one.at}: " if one.at else ""
+    yield f"{one.state:<9} {one.name}  {one.code}: {where}{one.found}"
+    if one.remedy:
+        yield f"{'':<9} remedy: {one.remedy}"
+
+
+def running_line(one: Batch, width: int = 100) -> str:
+    """Return the line of a processor that is busy.
+
+    >>> from tomoline.queue.model import BatchState
+    """
+    share = one.done / one.total if one.total else 0.0
+    filled = round(min(1.0, share) * BAR)
+    bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {share:4.0%}" if one.total else " " * (BAR + 7)
+    passed = duration_text(time.time() - one.started) if one.started else ""
+    ending = f"  ({one.wanted} wanted)" if one.wanted else ""
+    text = f"P{one.processor or 0:<3}{one.name:<20} {one.step:<15} {bar}  {passed:<11}{one.label}"
+    return f"{text.rstrip()}{ending}"[:width]
+
+
+def left_text(status: Status) -> str:
+    """Return how long the rest may take, in words; "" where that is not known."""
+    return "" if status.left_s is None else f"; about {duration_text(status.left_s)} left"
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration for people.
+
+    >>> duration_text(4.21), duration_text(75), duration_text(7300)
+    ('4.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{max(0.0, seconds):.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def status_lines(status: Status) -> Iterator[str]:
+    """Yield the lines of ``tomoline status``."""
+    from tomoline.queue.recovery import utc
+
+    yield f"{status.name}  {status.folder}"
+    runner = f", runner {status.runner} on {status.host}" if status.runner else ", no runner"
+    since = f" since {utc(status.began)}" if status.runner and status.began else ""
+    asked = [
+        f"{number} {what}"
+        for number, what in (
+            (status.processors, "processors"),
+            (status.threads, "threads each"),
+            (status.memory_bytes >> 20, "MiB in all"),
+        )
+        if number
+    ]
+    yield f"{status.wanted}{runner}{since}{', ' if asked else ''}{', '.join(asked)}"
+    counts = [f"{count} {state}" for state, count in status.counts.items() if count]
+    yield f"{status.data_sets} data sets; batches: {', '.join(counts) or 'none'}{left_text(status)}"
+    for one in status.running:
+        yield running_line(one)
+    for one in status.paused:
+        yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
+    for one in status.failed:
+        yield from failure_lines(one)
+    for number, what in ((status.watches, "watched folders"), (status.schedules, "schedules run")):
+        if number:
+            yield f"{what}: {number}"
