@@ -38,5 +38,18 @@ WRONG_STATE = ErrorKind(
     "A schedule that runs can be stopped; one that does not can be started.",
     "Look at 'tomoline schedule status'.",
 )
+BAD_NAME = ErrorKind(
+    "SCHED-07",
+    "name that a schedule cannot have",
+    "Names of schedules are made of letters, digits, '.', '-' and '_'.",
+    "Choose another name.",
+)
+ROUND_FAILED = ErrorKind(
+    "SCHED-08",
+    "step of a schedule's round went wrong",
+    "Watched folders can be read, and tables can be written, in every round.",
+    "Look at the folder that is named; the next round tries it again.",
+    warning=True,
+)
 
-KINDS = (EXISTS, UNKNOWN, NO_INPUT, WRONG_ORDER, BAD_NUMBERS, WRONG_STATE)
+KINDS = (EXISTS, UNKNOWN, NO_INPUT, WRONG_ORDER, BAD_NUMBERS, WRONG_STATE, BAD_NAME, ROUND_FAILED)

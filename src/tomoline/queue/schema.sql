@@ -133,6 +133,7 @@ CREATE TABLE schedule (
     name     TEXT PRIMARY KEY,
     recipe   TEXT NOT NULL,
     steps    TEXT NOT NULL,               -- joined by commas, in order
+    needs    TEXT NOT NULL,               -- other steps that a data set must have run before
     times    INTEGER NOT NULL,            -- how many rounds
     every_s  REAL NOT NULL,               -- at least between the starts of two rounds
     state    TEXT NOT NULL,               -- prepared | running | stopped | finished
@@ -147,5 +148,6 @@ CREATE TABLE schedule_item (
     data_set INTEGER NOT NULL REFERENCES data_set (id) ON DELETE CASCADE,
     mark     TEXT NOT NULL,               -- of what it was made from: differs when that changes
     batch    INTEGER NOT NULL,            -- the batch that was queued for it
+    round    INTEGER NOT NULL,            -- in which round
     PRIMARY KEY (schedule, data_set)
 ) WITHOUT ROWID;
