@@ -97,7 +97,7 @@ def change_state(
     message : str
         Why, for people.
     level, code : str
-        Of the event.
+        Of the event; the batch keeps the code, too.
     when : float, optional
         Time, for tests.
     **fields
@@ -113,6 +113,7 @@ def change_state(
         raise errors.queue.WRONG_STATE.error(
             one.name, f"its batch {one.id} is {one.state} and cannot become {becomes}."
         )
+    fields["code"] = code
     if becomes is not BatchState.RUNNING:
         fields |= {"processor": None, "pid": None, "birth": "", "wanted": ""}
     if becomes in (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED):
