@@ -4,35 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
+from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import TRANSITIONS, BatchState, Event
 from tomoline.queue.rows import to_event
 from tomoline.queue.store import Store
-
-
-class Level(StrEnum):
-    """How grave an event is, in rising order."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class Order(StrEnum):
-    """What the log can be sorted by."""
-
-    TIME = "time"
-    PROCESSOR = "processor"
-    DATA_SET = "data-set"
-    STEP = "step"
-    LEVEL = "level"
-    KIND = "kind"
-    BATCH = "batch"
-    CODE = "code"
-    MESSAGE = "message"
-
 
 _LEVEL_RANK = "CASE level WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
 _COLUMNS = {Order.DATA_SET: "data_set", Order.LEVEL: _LEVEL_RANK}

@@ -1,0 +1,111 @@
+"""The values of all data sets on the command line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tomoline import errors
+from tomoline.cli._aligned import aligned
+from tomoline.cli._project import open_project
+from tomoline.queue.values import CHOSEN, ENDING, LEADING, Table, cell, values_of
+
+LONGEST = 40
+"""Longer cells are cut for people."""
+MANY = 500
+"""From so many data sets on, progress is shown."""
+
+
+def print_values(
+    folder: Path | None, names: Sequence[str], keys: Sequence[str], *, every: bool, form: str
+) -> None:
+    """Print a table as text, CSV or JSON; records that cannot be read are warned of.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06 if values that are asked for were measured nowhere.
+    """
+    with closing(open_project(folder)) as project:
+        entries = project.data_sets.entries(names)
+        batches = project.queue.latest([entry.id for entry in entries] if names else None)
+    if form == "text" and not keys and not every:
+        chosen = [key for recipe in CHOSEN.values() for key in recipe]
+    else:
+        chosen = list(keys)
+    show = len(entries) >= MANY and sys.stderr.isatty()
+
+    def progress(done: int) -> None:
+        if show and (done % 50 == 0 or done == len(entries)):
+            end = "\n" if done == len(entries) else ""
+            sys.stderr.write(f"\rread {done} of {len(entries)} data sets{end}")
+
+    table = values_of(entries, batches=batches, keys=chosen, progress=progress)
+    for notice in table.notices:
+        sys.stderr.write(f"warning {notice}\n")
+    _refuse_unknown(keys, table)
+    if form == "csv":
+        _print_csv(table)
+    elif form == "json":
+        import json
+
+        sys.stdout.write(json.dumps(table.rows, ensure_ascii=False, indent=1) + "\n")
+    else:
+        _print_text(table, chosen_only=not keys and not every)
+
+
+def _refuse_unknown(keys: Sequence[str], table: Table) -> None:
+    """Refuse a value that no data set has, where some data sets have values at all."""
+    measured = table.columns[len(LEADING) : -len(ENDING)]
+    if keys and not measured and any(row["state"] == "finished" for row in table.rows):
+        found = f"no data set has measured {' or '.join(keys)}."
+        remedy = "'tomoline values --csv' names all values in its first line."
+        raise errors.parameters.BAD_OPTION.error("--key", found, remedy)
+
+
+def _print_csv(table: Table) -> None:
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(table.columns)
+    for row in table.rows:
+        writer.writerow([cell(row.get(column)) for column in table.columns])
+
+
+def _print_text(table: Table, *, chosen_only: bool) -> None:
+    """Print a table for each recipe, since they measure different things."""
+    first = True
+    for recipe in dict.fromkeys(row["recipe"] for row in table.rows):
+        rows = [row for row in table.rows if row["recipe"] == recipe]
+        columns = [one for one in table.columns if one != "recipe"]
+        if chosen_only:
+            chosen = CHOSEN.get(recipe, ())
+            outer = {*LEADING, *ENDING}
+            columns = [one for one in columns if one in chosen or one in outer]
+        cells = [[_short(row.get(column)) for column in columns] for row in rows]
+        numbers = [
+            title
+            for index, title in enumerate(columns)
+            if any(isinstance(row.get(title), (int, float)) for row in rows)
+            and all(len(line[index]) <= LONGEST for line in cells)
+        ]
+        lines = [] if first else [""]
+        lines += aligned(columns, cells, numbers)
+        sys.stdout.write("\n".join(lines) + "\n")
+        first = False
+    if first:
+        sys.stdout.write("the project has no data sets\n")
+
+
+def _short(value: Any) -> str:
+    """Write a value for people: numbers rounded, long ones cut.
+
+    >>> _short(0.123456789), _short("best")
+    ('0.123457', 'best')
+    """
+    text = f"{value:.6g}" if isinstance(value, float) else cell(value)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
