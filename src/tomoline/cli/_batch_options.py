@@ -54,7 +54,12 @@ OPTIONS: tuple[PipOption, ...] = (
         "File that is read after each data set; F or Q in it ends the run there.",
     ),
     PipOption("EmailAddress", "email", "text", "A message goes there on failure and at the end."),
-    PipOption("SMTPserver", "SMTP", "text", "Host that sends the message; localhost by default."),
+    PipOption(
+        "SMTPserver",
+        "SMTP",
+        "text",
+        "Host that sends the message; by default settings.toml's, else localhost.",
+    ),
     PipOption(
         "ValidationType",
         "validation",

@@ -7,7 +7,7 @@ import socket
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from tomoline.surfaces.directives import peek
 
 if TYPE_CHECKING:
     from tomoline.cli.run import Request
+    from tomoline.queue.user_settings import MailSettings
 
 EXTENSIONS = ("st", "mrc", "tif", "tiff")
 SECOND_AXIS = 100
@@ -254,10 +255,8 @@ def _threads(values: PipValues) -> int | None:
 def _run(
     jobs: Sequence[DataSetJob], values: PipValues, execute: Callable[[Sequence[Request]], int]
 ) -> int:
-    from tomoline.cli._mail import send
-
     check = Path(values.text("CheckFile") or f"batchruntomo.{os.getpid()}.input")
-    address, server = values.text("EmailAddress"), values.text("SMTPserver") or "localhost"
+    mail = mail_settings(values)
     failed: list[str] = []
     done = 0
     for job in jobs:
@@ -267,14 +266,49 @@ def _run(
         done += 1
         if execute([job.request()]):
             failed.append(job.root)
-            if address:
-                send(address, server, f"data set {job.root} failed", str(job.stack))
+            _send(mail, f"data set {job.root} failed", str(job.stack))
             if values.flag("ExitOnError"):
                 break
-    if address:
-        title = f"{done - len(failed)} of {len(jobs)} data sets finished"
-        send(address, server, title, "\n".join(f"failed: {root}" for root in failed))
+    title = f"{done - len(failed)} of {len(jobs)} data sets finished"
+    _send(mail, title, "\n".join(f"failed: {root}" for root in failed))
     return len(failed)
+
+
+def mail_settings(values: PipValues) -> MailSettings | None:
+    """Return how messages are sent: by the server named, the user's own, or this machine's.
+
+    Raises
+    ------
+    Faults
+        MAIL-01 if the user's settings are asked for and cannot be used.
+    """
+    from tomoline.queue.user_settings import MailSettings, read_settings
+
+    address, server = values.text("EmailAddress"), values.text("SMTPserver")
+    if not address:
+        return None
+    if server is None:
+        own = read_settings().mail
+        if own.server:
+            return replace(own, to=(address,))
+    host, _, port = (server or "localhost").partition(":")
+    return MailSettings(
+        server=host, port=int(port) if port.isdigit() else 0, tls="none", to=(address,)
+    )
+
+
+def _send(mail: MailSettings | None, title: str, text: str) -> None:
+    """Send a message; a run does not fail because that cannot be done."""
+    from tomoline.queue.notify import send_mail
+
+    if mail is None:
+        return
+    try:
+        for notice in send_mail(mail, title, text):
+            sys.stderr.write(f"warning {notice}\n")
+    except TomolineError as error:
+        notice = Notice(error.code, error.where, error.found, error.remedy)
+        sys.stderr.write(f"warning {notice}\n")
 
 
 def stops(check: Path) -> bool:

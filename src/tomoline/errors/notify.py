@@ -6,7 +6,7 @@ BAD_SETTINGS = ErrorKind(
     "MAIL-01",
     "settings cannot be used",
     "settings.toml in the user's configuration folder holds tables with known names and values.",
-    "Correct the named line; 'tomoline mail --help' shows an example.",
+    "Correct the named line; 'tomoline mail --example' prints one.",
 )
 NOT_SENT = ErrorKind(
     "MAIL-02",
@@ -19,7 +19,7 @@ NO_SERVER = ErrorKind(
     "MAIL-03",
     "no mail server is set",
     "A message needs a server, a sender and a receiver.",
-    "Write them to settings.toml; 'tomoline mail --help' shows an example.",
+    "Write them to settings.toml; 'tomoline mail --example' prints one.",
 )
 HOOK_FAILED = ErrorKind(
     "MAIL-04",

@@ -82,6 +82,11 @@ class Schedule:
         return tuple(step for step in self.steps if step not in PROJECT_STEPS)
 
     @property
+    def open(self) -> bool:
+        """Whether the latest round has not ended."""
+        return self.busy is not Round.ENDED
+
+    @property
     def due(self) -> float | None:
         """When the next round may begin; None where there is none to come."""
         if self.state is not ScheduleState.RUNNING or self.round >= self.times:
