@@ -1,0 +1,181 @@
+"""What follows from how a batch's process ended."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tomoline import errors
+from tomoline.queue.model import Batch, BatchState
+
+WAITS_S = (10.0, 60.0, 300.0)
+"""How long a batch waits before it is tried again for the first, second, third and later time."""
+RETRIES = 3
+S = BatchState
+
+
+@dataclass(frozen=True)
+class End:
+    """How a batch's process ended.
+
+    Attributes
+    ----------
+    event : mapping or None
+        Its event ``ended``; None if it died without one.
+    killed : bool
+        Whether the runner ended it because somebody wanted so.
+    witnessed : bool
+        Whether the runner that says so has seen it alive. If not, the process has probably ended
+        with the runner before, or with the machine, which is no fault of the batch.
+    returncode : int or None
+        As `subprocess` has it, where that is known.
+    output : str
+        The last line that it printed.
+    threads : int
+        How many it had.
+    more_memory : bool
+        Whether it would have more memory if it ran alone.
+    """
+
+    event: Mapping[str, Any] | None
+    killed: bool = False
+    witnessed: bool = True
+    returncode: int | None = None
+    output: str = ""
+    threads: int = 1
+    more_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A batch's next state, and what is told and kept with it."""
+
+    state: BatchState
+    message: str
+    level: str = "info"
+    code: str = ""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+def outcome(batch: Batch, end: End, retries: int, now: float) -> Outcome:
+    """Decide what becomes of a batch whose process has ended.
+
+    Parameters
+    ----------
+    batch : Batch
+        As it is in the store.
+    end : End
+        How its process ended.
+    retries : int
+        How often it is tried again by itself.
+    now : float
+        Time.
+    """
+    event = end.event or {}
+    state = event.get("state")
+    if state == "finished":
+        seconds = now - (batch.started or now)
+        return Outcome(S.FINISHED, f"finished after {seconds:.1f} s", fields=_no_error())
+    if end.killed or batch.wanted == "kill":
+        kind = errors.queue.KILLED
+        text = {"at": batch.name, "found": "killed.", "remedy": kind.remedy}
+        return Outcome(S.KILLED, "killed", "warning", kind.code, text)
+    if state == "paused":
+        return Outcome(S.PAUSED, str(event.get("found", "paused")), fields=_no_error())
+    interrupted = event.get("code") == errors.running.INTERRUPTED.code
+    if not end.witnessed and (end.event is None or interrupted):
+        return Outcome(
+            S.WAITING,
+            "its process ended together with the runner; it goes on from what is complete",
+            "warning",
+        )
+    error = _error_of(batch, end, interrupted)
+    if _lacked_memory(end):
+        more = _with_more_memory(end, batch, str(event.get("code", "")))
+        if more:
+            return _again(error, f"tried again {more.pop('words')}", more)
+        return _failed(error)
+    if event.get("transient") or end.event is None or interrupted:
+        if batch.retries >= retries:
+            kind = errors.queue.SET_ASIDE
+            times = f"{kind.title} ({kind.code}, {batch.retries}): " if batch.retries else ""
+            return _failed(error, times)
+        wait = WAITS_S[min(batch.retries, len(WAITS_S) - 1)]
+        again = {"retries": batch.retries + 1, "not_before": now + wait}
+        return _again(error, f"tried again in {wait:g} s", again)
+    return _failed(error)
+
+
+def _no_error() -> dict[str, Any]:
+    return {"at": "", "found": "", "remedy": "", "step": "", "label": ""}
+
+
+def _error_of(batch: Batch, end: End, interrupted: bool) -> dict[str, Any]:
+    """Return code, place, finding and remedy of what ended a batch."""
+    if end.event is not None and not interrupted:
+        names = {"code": "code", "where": "at", "found": "found", "remedy": "remedy"}
+        return {kept: str(end.event.get(told, "")) for told, kept in names.items()}
+    kind = errors.queue.DIED
+    if interrupted:
+        found = "somebody else has ended its process."
+    elif end.returncode is None:
+        found = "its process is gone."
+    elif end.returncode < 0:
+        found = f"its process was ended by signal {_signal_name(-end.returncode)}."
+    else:
+        found = f"its process ended with code {end.returncode}."
+    if end.output:
+        found = f"{found} It said: {end.output}"
+    step = f" in {batch.step}" if batch.step else ""
+    return {
+        "code": kind.code,
+        "at": f"{batch.name}{step}",
+        "found": found,
+        "remedy": kind.remedy,
+    }
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _lacked_memory(end: End) -> bool:
+    """Whether memory ran out; a kill that we did not send is nearly always the kernel's for it."""
+    if end.event is not None:
+        return bool(end.event.get("memory"))
+    return end.returncode == -signal.SIGKILL
+
+
+def _with_more_memory(end: End, batch: Batch, code: str) -> dict[str, Any]:
+    """Return what to change so that there is more memory; empty if there is nothing left."""
+    # One piece that does not fit the limit does not fit it with fewer threads either.
+    too_large = code == errors.running.NO_MEMORY.code
+    if end.threads > 1 and not too_large:
+        threads = end.threads // 2
+        return {"threads": threads, "words": f"with threads: {threads}"}
+    if end.more_memory and not batch.alone:
+        return {"alone": 1, "words": "alone, with all the memory"}
+    return {}
+
+
+def _again(error: dict[str, Any], words: str, fields: dict[str, Any]) -> Outcome:
+    message = f"{words} ({errors.queue.RETRIED.code}), after {_text(error)}"
+    return Outcome(S.WAITING, message, "warning", error["code"], {**_kept(error), **fields})
+
+
+def _failed(error: dict[str, Any], before: str = "") -> Outcome:
+    return Outcome(S.FAILED, f"{before}{_text(error)}", "error", error["code"], _kept(error))
+
+
+def _kept(error: dict[str, Any]) -> dict[str, Any]:
+    return {name: error[name] for name in ("at", "found", "remedy")}
+
+
+def _text(error: dict[str, Any]) -> str:
+    where = f"{error['at']}: " if error["at"] else ""
+    return f"{error['code']} {where}{error['found']} {error['remedy']}".strip()

@@ -1,0 +1,173 @@
+"""The life of a runner's process: its lock, its signals, its rest between two turns."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue.background import service_threads
+from tomoline.queue.launch import lock_project
+from tomoline.queue.model import EventKind
+from tomoline.queue.process import birth_of
+from tomoline.queue.processors import SystemLauncher
+from tomoline.queue.runner import Runner
+from tomoline.queue.store import Store
+
+LOOK_S = 0.1
+"""How often the store and the processes are looked at."""
+IDLE_S = 1.0
+"""How often all is looked at where nothing runs and nothing has changed."""
+TROUBLE_S = 1.0
+TELL_AGAIN_S = 600.0
+FORMER_S = 3.0
+"""How long a runner that is about to end may take to go."""
+FAILED = 1
+
+
+def serve(arguments: Sequence[str] | None = None) -> int:
+    """Run the project that is named; return 0 when all is done, or 1 with a coded line."""
+    (name,) = sys.argv[1:] if arguments is None else arguments
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # it leads a group already
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Store.open(Path(name)) as store:
+            return _serve(store)
+    except TomolineError as error:
+        _say(error)
+        return FAILED
+
+
+def _serve(store: Store) -> int:
+    lock = lock_project(store, FORMER_S)
+    if lock is None:
+        raise errors.queue.RUNNING.error(store.folder, "its runner is at work.")
+    try:
+        _register(store)
+        ending = _Ending()
+        trouble = _Trouble()
+        runner = Runner(
+            store,
+            SystemLauncher(),
+            services=service_threads(store.folder),
+            tell=trouble.tell,
+        )
+        try:
+            return _loop(store, runner, ending, trouble)
+        finally:
+            runner.end()
+    finally:
+        os.close(lock)
+
+
+def _register(store: Store) -> None:
+    """Write down that this process is the runner; refuse if another machine has the project."""
+    from tomoline.queue.recovery import refuse_other_host
+
+    refuse_other_host(store)
+    now = time.time()
+    with store.write() as db:
+        db.execute(
+            "UPDATE run SET pid = ?, birth = ?, host = ?, began = ?, seen = ?",
+            (os.getpid(), birth_of(os.getpid()), socket.gethostname(), now, now),
+        )
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('last_runner', ?)", (str(os.getpid()),))
+        store.add_event(EventKind.RUN, f"runner begins, process {os.getpid()}")
+
+
+def _loop(store: Store, runner: Runner, ending: _Ending, trouble: _Trouble) -> int:
+    identity = _identity(store)
+    runner.begin()
+    while not ending.wanted:
+        if _identity(store) != identity:
+            runner.abandon()
+            raise errors.project.NO_PROJECT.error(
+                store.folder, "its store has been moved or deleted while it was being run."
+            )
+        try:
+            before = store.changes()
+            if not runner.turn():
+                return 0
+        except Exception as error:
+            trouble.tell(error)
+            time.sleep(TROUBLE_S)
+            continue
+        _rest(store, runner, ending, before)
+    with store.write():
+        store.add_event(
+            EventKind.RUN,
+            "the runner was ended by a signal; what runs goes on",
+            level="warning",
+        )
+    return 0
+
+
+def _rest(store: Store, runner: Runner, ending: _Ending, before: int) -> None:
+    """Sleep until there may be something to do."""
+    until = time.monotonic() + (LOOK_S if runner.active else IDLE_S)
+    while not ending.wanted and time.monotonic() < until:
+        time.sleep(LOOK_S)
+        try:
+            if store.changes() != before:
+                return
+        except TomolineError:
+            return  # the next turn meets it, too, and tells it
+
+
+def _identity(store: Store) -> tuple[int, int] | None:
+    try:
+        found = os.stat(store.path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class _Ending:
+    """Whether a signal has asked this process to end."""
+
+    def __init__(self) -> None:
+        self.wanted = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.wanted = True
+
+
+class _Trouble:
+    """Tells what goes wrong, once in a while: a full disk stays full for hours."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, float] = {}
+
+    def tell(self, error: Exception) -> None:
+        """Write it to the runner's own output."""
+        now = time.monotonic()
+        self._told = {text: when for text, when in self._told.items() if now - when < TELL_AGAIN_S}
+        text = str(error)
+        if text in self._told:
+            return
+        self._told[text] = now
+        if isinstance(error, TomolineError):
+            _say(error)
+        else:
+            sys.stderr.write("".join(traceback.format_exception(error)))
+            _say(errors.running.INTERNAL.error("runner", f"{type(error).__name__}: {error}."))
+
+
+def _say(error: TomolineError) -> None:
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    sys.stderr.write(f"{now} {error}\n")
+    sys.stderr.flush()
