@@ -32,7 +32,7 @@ def enqueue(
     queue : Queue
         The queue.
     entries : sequence of DataSetEntry
-        In order. One that is paused begins anew.
+        In order. One that is paused begins anew; other paused ones go on.
     asked : mapping
         What is asked for, by recipe.
     named : bool
@@ -45,25 +45,19 @@ def enqueue(
         Numbers of the batches, and the names of those left alone.
     """
     ids = {entry.id for entry in entries}
-    live = {
-        one.data_set: one
-        for one in queue.batches(states=(BatchState.RUNNING, BatchState.PAUSED))
-        if one.data_set in ids
-    }
-    for one in live.values():
-        if one.state is BatchState.PAUSED:
+    live = queue.batches(states=(BatchState.RUNNING, BatchState.PAUSED))
+    running = {one.data_set: one for one in live if one.state is BatchState.RUNNING}
+    for one in live:
+        if one.state is BatchState.PAUSED and one.data_set in ids:
             queue.drop(one, "queued anew")
+        elif one.state is BatchState.PAUSED:
+            queue.wait_again(one, "goes on, since the run goes on")
     already = []
     groups: dict[Asked, list[DataSetEntry]] = {}
     for entry in entries:
         part = asked[entry.recipe]
-        runs = live.get(entry.id)
-        if (
-            not named
-            and runs is not None
-            and runs.state is BatchState.RUNNING
-            and range_of(runs) == Range(part.first, part.last)
-        ):
+        runs = running.get(entry.id)
+        if not named and runs is not None and range_of(runs) == Range(part.first, part.last):
             already.append(entry.name)
         else:
             groups.setdefault(part, []).append(entry)

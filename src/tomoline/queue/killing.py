@@ -6,11 +6,14 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue import rows
+from tomoline.queue.claim import Claim, holder, take_back
+from tomoline.queue.job_files import JobFiles
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.process import birth_of
 from tomoline.queue.store import Store
@@ -38,23 +41,28 @@ def group_of(leader: int) -> list[int]:
     return found
 
 
-def members(one: Batch) -> list[int]:
+def members(store: Store, one: Batch) -> list[int]:
     """Return the living processes of a batch, none where its pid belongs to another by now."""
-    if one.pid is None:
-        return []
+    pid, birth = one.pid, one.birth
+    if pid is None:
+        # The runner died while it started the process; that tells in its files who it is.
+        files = JobFiles.of(store, one.id, one.attempt)
+        if take_back(files.job) is Claim.VOID:
+            return []
+        found = holder(files.job, files.events)
+        if found is None:
+            return [0]  # there is one, and it will tell in a moment
+        pid, birth = found
     # While a group has members, its number is not given to a new process.
-    if birth_of(one.pid) not in ("", one.birth):
-        return []
-    return group_of(one.pid)
+    return group_of(pid) if birth_of(pid) in ("", birth) else []
 
 
-def send(one: Batch, number: signal.Signals) -> None:
+def send(store: Store, one: Batch, number: signal.Signals) -> None:
     """Send a signal to all processes of a batch."""
-    if one.pid is not None and members(one):
-        try:
-            os.killpg(one.pid, number)
-        except ProcessLookupError:
-            pass  # they have ended meanwhile
+    for pid in members(store, one):
+        if pid:
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, number)
 
 
 def wait_until_killed(
@@ -72,33 +80,33 @@ def wait_until_killed(
     """
     began = time.monotonic()
     left = list(batches)
-    told = False
+    told: set[int] = set()
     while left:
         passed = time.monotonic() - began
         runner = alive(store)
-        if runner is None and not told:
-            _send_all(left, signal.SIGTERM)
-            told = True
         if passed > (STUCK_S if runner is not None else GRACE_S):
-            _send_all(left, signal.SIGKILL)
+            _send_all(store, left, signal.SIGKILL)
+        elif runner is None:
+            _send_all(store, [one for one in left if one.id not in told], signal.SIGTERM)
+            told |= {one.id for one in left if members(store, one) != [0]}
         if runner is None:
             for one in left:
-                if not members(one):
+                if not members(store, one):
                     _set_aside(store, one)
-        left = [one for one in left if members(one) or _runs(store, one)]
+        left = [one for one in left if members(store, one) or _runs(store, one)]
         if left and passed > GIVE_UP_S:
             raise errors.queue.WRONG_STATE.error(
                 left[0].name,
-                f"its batch {left[0].id} does not end; processes {members(left[0])} are left.",
+                f"batch {left[0].id} does not end; its processes {members(store, left[0])} live.",
                 "Look whether the runner lives ('tomoline status'), and kill again.",
             )
         if left:
             time.sleep(TURN_S)
 
 
-def _send_all(batches: Sequence[Batch], number: signal.Signals) -> None:
+def _send_all(store: Store, batches: Sequence[Batch], number: signal.Signals) -> None:
     for one in batches:
-        send(one, number)
+        send(store, one, number)
 
 
 def _runs(store: Store, one: Batch) -> bool:

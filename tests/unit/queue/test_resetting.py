@@ -1,0 +1,139 @@
+"""Forgetting what was done: results are kept or removed, raw data always stay."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tomoline.errors import TomolineError
+from tomoline.queue.control import Control
+from tomoline.queue.model import BatchState, DataSetEntry
+from tomoline.queue.project import Project
+from tomoline.queue.rows import change_state
+
+RAW = ("TS.mrc", "TS.rawtlt", "TS.mrc.mdoc", "TS_rawbound.mod", "TS_orig.mrc", "notes.txt")
+MADE = ("TS_ali.mrc", "TS.xf", "TS_report.html", "TS.log", "TS_slice_xy.png", "newst.com")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Project.create(tmp_path / "night") as one:
+        yield one
+
+
+@pytest.fixture
+def control(project: Project) -> Control:
+    return Control(project.store, ensure=lambda store: 1, alive=lambda store: None)
+
+
+def output(file: str) -> dict[str, str]:
+    return {"file": file, "digest": "d", "identity": "i"}
+
+
+def processed(project: Project, raw: Path) -> DataSetEntry:
+    """Add a data set with the files and the record of a run."""
+    raw.mkdir()
+    (raw / "TS.mrc").write_text("raw")
+    (entry,) = project.data_sets.add([raw / "TS.mrc"])
+    entry.folder.mkdir()
+    for name in (*RAW, *MADE):
+        (entry.folder / name).write_text(name)
+    steps = [
+        {
+            "name": "setup",
+            "number": 0.0,
+            "state": "finished",
+            "inputs": {"source:TS.mrc": "digest"},
+            "outputs": {"raw_stack": output("TS.mrc"), "raw_tilt_angles": output("TS.rawtlt")},
+        },
+        {
+            "name": "align",
+            "number": 6.0,
+            "state": "failed",
+            "outputs": {
+                "transforms": output("TS.xf"),
+                "aligned_stack": output("TS_ali.mrc"),
+                "newst_com": output("newst.com"),
+                "x_tilts": output("../outside.txt"),
+            },
+            "error": {"code": "X", "where": "", "found": "", "remedy": ""},
+        },
+    ]
+    content = {"schema": 1, "root": "TS", "recipe": "tilt", "source": str(entry.source)}
+    (entry.folder / "TS.tomoline.json").write_text(json.dumps(content | {"steps": steps}))
+    (project.folder / "outside.txt").write_text("not ours")
+    return entry
+
+
+def record(entry: DataSetEntry) -> dict[str, dict[str, object]]:
+    """Return the steps of the record, which must be a whole one."""
+    from tomoline.workflow.record import Record
+
+    path = entry.folder / "TS.tomoline.json"
+    Record.read(path)
+    return {step["name"]: step for step in json.loads(path.read_text())["steps"]}
+
+
+def test_results_are_kept_and_steps_wait(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    project.queue.add([entry])
+    done = control.reset()
+    assert (done.names, done.batches, done.files) == (["TS"], 1, 0)
+    assert project.queue.batches() == []
+    assert all((entry.folder / name).read_text() == name for name in (*RAW, *MADE))
+    steps = record(entry)
+    assert {step["state"] for step in steps.values()} == {"waiting"}
+    assert steps["align"]["error"] is None
+    assert steps["align"]["outputs"]["transforms"]["file"] == "TS.xf"  # type: ignore[index]
+
+
+def test_results_are_removed_and_raw_data_stay(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    (entry.folder / ".TS_ali.mrc.77-0a1b2c3d.part").touch()
+    done = control.reset(["TS"], remove_results=True)
+    assert done.files == len(MADE) + 1
+    left = {path.name for path in entry.folder.iterdir()}
+    assert left == {*RAW, "TS.tomoline.json", ".TS.lock"}
+    assert (entry.source.read_text(), (entry.folder / "TS.mrc").read_text()) == ("raw", "TS.mrc")
+    assert (project.folder / "outside.txt").exists()
+    steps = record(entry)
+    assert list(steps) == ["setup"]  # tells whose folder it is, also if the stack was moved here
+    assert steps["setup"]["inputs"] == {"source:TS.mrc": "digest"}
+
+
+def test_what_is_being_run_is_not_reset(project: Project, control: Control, tmp_path: Path) -> None:
+    entry = processed(project, tmp_path / "raw")
+    project.queue.add([entry])
+    (one,) = project.queue.batches()
+    change_state(project.store, one, BatchState.RUNNING, "begins", processor=1)
+    with pytest.raises(TomolineError) as caught:
+        control.reset(remove_results=True)
+    assert caught.value.code == "QUEUE-07"
+    assert (entry.folder / "TS.xf").exists()
+    assert len(project.queue.batches()) == 1
+
+
+def test_what_another_command_works_on_is_not_reset(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    with (entry.folder / ".TS.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(TomolineError) as caught:
+            control.reset(remove_results=True)
+    assert caught.value.code == "RUN-06"
+    assert (entry.folder / "TS.xf").exists()
+
+
+def test_a_data_set_without_results(project: Project, control: Control, tmp_path: Path) -> None:
+    (tmp_path / "TS.mrc").touch()
+    project.data_sets.add([tmp_path / "TS.mrc"])
+    assert control.reset(remove_results=True).files == 0
