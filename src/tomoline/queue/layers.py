@@ -227,7 +227,9 @@ def jsonable(value: Any) -> Any:
     >>> jsonable((Path("a.mod"), 1))
     ['a.mod', 1]
     """
-    if isinstance(value, tuple | list | set | frozenset):
+    if isinstance(value, set | frozenset):
+        return sorted(jsonable(one) for one in value)
+    if isinstance(value, tuple | list):
         return [jsonable(one) for one in value]
     return str(value) if isinstance(value, Path) else value
 

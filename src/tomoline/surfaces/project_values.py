@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.recipes import RECIPES, STEPS
 from tomoline.surfaces.parameters import Resolution, gather
 from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
-from tomoline.workflow.given import Layer, LayerValue, merge
+from tomoline.workflow.given import Layer, LayerValue, Origin, merge
 
 if TYPE_CHECKING:
     from tomoline.queue.layers import Layers
@@ -343,7 +343,7 @@ def _values(
         for name, origin in origins.items():
             if wanted(origin.layer):
                 value = _absolute(values[name], name, origin.file)
-                yield f"{step}.{name}", LayerValue(value, str(origin))
+                yield f"{step}.{name}", LayerValue(value, _where(origin))
     targets = declared(steps)
     for setting in found.directives.values():
         if setting.text or not wanted(setting.origin.layer):
@@ -351,7 +351,12 @@ def _values(
         for target in targets.get(setting.name, ()):
             if target.info.name not in found.origins.get(target.step, {}):
                 value = _absolute(target.info.default, "", "")
-                yield target.name, LayerValue(value, f"{setting.origin} (empty)")
+                yield target.name, LayerValue(value, f"{_where(setting.origin)} (empty)")
+
+
+def _where(origin: Origin) -> str:
+    """Say where a value stands, also for those who read it in another folder."""
+    return str(replace(origin, file=os.path.abspath(origin.file)) if origin.file else origin)
 
 
 def _absolute(value: Any, name: str, file: str) -> Any:

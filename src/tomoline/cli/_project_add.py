@@ -1,0 +1,100 @@
+"""``tomoline project new`` and ``add``."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tomoline.cli._project_given import (
+    MOST_LINES,
+    Given,
+    count_of,
+    put_defaults,
+    read_user_defaults,
+    set_on,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from tomoline.errors import Notice
+    from tomoline.queue.model import DataSetEntry
+    from tomoline.queue.project import Project
+
+
+def new_project(folder: Path, deliver: Path | None, given: Given) -> None:
+    """Make a project with its layers."""
+    from tomoline.queue.project import Project
+    from tomoline.surfaces.project_values import set_project_values
+
+    path, defaults = read_user_defaults()
+    with Project.create(folder, deliver=deliver) as project:
+        typer.echo(f"project {project.name} in {project.folder}")
+        typer.echo(f"results go to {project.deliver}/NAME")
+        if defaults:
+            put_defaults(project, path, defaults)
+        if given.values is not None:
+            set_project_values(project, given.values)
+        for name, values in project.layers.all().items():
+            file = project.layers.files().get(name, ("",))[0]
+            typer.echo(f"{name}: {count_of(len(values), 'parameter')}{' of ' * bool(file)}{file}")
+
+
+def add_paths(
+    project: Project,
+    paths: Sequence[Path],
+    given: Given,
+    *,
+    name: str,
+    recipe: str,
+    folder: Path | None,
+    pair: bool,
+    queue: bool,
+) -> None:
+    """Add acquisitions with parameters of their own, all in one transaction."""
+    if len(paths) > 1000 and sys.stderr.isatty():
+        sys.stderr.write(f"looking at {len(paths)} files ...\n")
+    start = time.time()
+    with project.store.write():
+        entries = project.data_sets.add(
+            paths, name=name, recipe=recipe, folder=folder, pair=pair, origin="project add"
+        )
+        if given.values is not None:
+            set_on(project, [entry.name for entry in entries], given.values)
+            names = [entry.id for entry in entries]
+            entries = [one for number in names if (one := project.data_sets.by_id(number))]
+        if queue:
+            project.queue.add(entries, origin="project add")
+    new = [entry for entry in entries if entry.added >= start]
+    if len(entries) <= MOST_LINES:
+        width = max((len(entry.name) for entry in entries), default=0)
+        for entry in entries:
+            there = "" if entry.added >= start else "  (was there already)"
+            axes = f" and {entry.source_b.name}" if entry.source_b else ""
+            typer.echo(f"{entry.name:<{width}}  {entry.recipe}  {entry.source}{axes}{there}")
+    warn(_lonely(project, new))
+    there_text = f", {len(entries) - len(new)} there already" if len(new) < len(entries) else ""
+    queued = f", {len(entries)} queued" if queue else ""
+    typer.echo(f"{count_of(len(new), 'data set')} added{there_text}{queued}")
+
+
+def _lonely(project: Project, entries: Sequence[DataSetEntry]) -> list[Notice]:
+    """Return a warning for each data set that is marked dual axis and has one stack."""
+    from tomoline import errors
+    from tomoline.queue.data_sets import DUAL
+    from tomoline.queue.layers import effective
+
+    shared = list(project.layers.all().values())
+    return [
+        errors.project.NOT_DUAL.notice(
+            entry.name, f"it is marked dual axis, as before it, and has {entry.source.name} only."
+        )
+        for entry in entries
+        if entry.recipe == "tilt"
+        and not entry.dual
+        and effective(DUAL, [*shared, project.data_sets.given(entry)])
+    ]

@@ -1,0 +1,167 @@
+"""What ``tomoline project`` is given of parameters: read before anything is changed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from tomoline import errors
+from tomoline.errors import Notice
+
+if TYPE_CHECKING:
+    from tomoline.queue.model import DataSetEntry
+    from tomoline.queue.project import Project
+    from tomoline.surfaces.project_values import ProjectValues
+
+MOST_LINES = 20
+"""More data sets than this are counted, not listed."""
+KINDS = ("scope", "system", "user")
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """What ``project set`` has options of its own for; None for what was not given."""
+
+    run: bool | None = None
+    dual: bool | None = None
+    montage: bool | None = None
+    two_surfaces: bool | None = None
+    boundary: Path | None = None
+    exclude_views: str | None = None
+    deliver: Path | None = None
+    user_defaults: bool = False
+
+    def settings(self) -> list[tuple[str, str]]:
+        """Return the parameters that they are, with the options as they were written."""
+        found = []
+        for value, key, option in (
+            (self.montage, "setup.montage", "montage"),
+            (self.two_surfaces, "find_fiducials.two_surfaces", "two-surfaces"),
+        ):
+            if value is not None:
+                found.append((f"{key}={int(value)}", f"--{'' if value else 'no-'}{option}"))
+        if self.boundary is not None:
+            path = os.path.abspath(self.boundary)
+            if not os.path.isfile(path):
+                raise errors.files.MISSING.error(path, "there is no such boundary model.")
+            found.append((f"find_fiducials.boundary_model={path}", f"--boundary {self.boundary}"))
+        if self.exclude_views is not None:
+            text = self.exclude_views
+            found.append((f"setup.exclude_views={text}", f"--exclude-views {text or repr('')}"))
+        return found
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was given of parameters and templates, read and free of faults."""
+
+    values: ProjectValues | None
+    taken_away: tuple[str, ...] = ()
+    """Kinds of templates to be taken away."""
+
+
+def read_given(
+    settings: Sequence[str] | None,
+    directives: Sequence[Path] | None,
+    parameters: Sequence[Path] | None,
+    templates: Sequence[str] | None = None,
+) -> Given:
+    """Read parameters and templates, before anything is changed.
+
+    Raises
+    ------
+    Faults
+        With all that is wrong in them.
+    """
+    named: dict[str, str] = {}
+    for text in templates or ():
+        kind, sign, file = text.partition("=")
+        if not sign or kind not in KINDS:
+            raise errors.parameters.BAD_OPTION.error(
+                f"--template {text}", "it is not of the form scope=FILE, system=FILE or user=FILE."
+            )
+        named[kind] = file
+    files = {kind: file for kind, file in named.items() if file}
+    taken = tuple(kind for kind, file in named.items() if not file)
+    if not (settings or directives or parameters or files):
+        return Given(None, taken)
+    from tomoline.surfaces.project_values import read_values
+
+    values = read_values(
+        settings or (),
+        directives=directives or (),
+        parameters=parameters or (),
+        templates=files,
+    )
+    warn(values.notices)
+    return Given(values, taken)
+
+
+def warn(notices: Iterable[Notice]) -> None:
+    """Tell of what is no fault."""
+    for notice in notices:
+        sys.stderr.write(f"warning {notice}\n")
+
+
+def set_on(
+    project: Project,
+    names: Sequence[str],
+    values: ProjectValues,
+    unset: Sequence[str] = (),
+    axis: str = "",
+) -> list[DataSetEntry]:
+    """Set data sets' own values; whether one has two axes is a matter of its stacks."""
+    from tomoline.queue.data_sets import DUAL
+    from tomoline.surfaces.project_values import set_data_set_values
+
+    dual = values.values.pop(DUAL, None)
+    if dual is not None:
+        names = [entry.name for entry in set_dual(project, names, bool(dual.value))]
+    return set_data_set_values(project, names, values, unset=unset, axis=axis)
+
+
+def set_dual(project: Project, names: Sequence[str], dual: bool) -> list[DataSetEntry]:
+    """Make data sets dual or single axis, and tell what that changes."""
+    before = {entry.id: entry for entry in project.data_sets.entries(names)}
+    entries = project.data_sets.set_dual(names, dual)
+    for entry in entries[:MOST_LINES]:
+        was = before[entry.id]
+        if was.dual and not dual:
+            typer.echo(
+                f"{entry.name}: was {was.name}, now single axis; {was.source_b} is left out, "
+                "add it if it is to be a data set of its own"
+            )
+        elif was.dual != dual:
+            typer.echo(f"{entry.name}: was {was.name}, now dual axis with {entry.source_b}")
+    return entries
+
+
+def read_user_defaults() -> tuple[Path, Mapping[str, object]]:
+    """Return the path of the user's defaults, and what they say."""
+    from tomoline.surfaces.project_values import defaults_path, user_defaults
+
+    path = defaults_path()
+    return path, user_defaults(path)
+
+
+def put_defaults(project: Project, path: Path, defaults: Mapping[str, object]) -> None:
+    """Keep the user's defaults as the lowest layer."""
+    from tomoline.queue.layers import USER_DEFAULTS, digest_of
+
+    file, digest = (str(path), digest_of(path)) if path.exists() else ("", "")
+    project.layers.put(USER_DEFAULTS, defaults, file=file, digest=digest)
+
+
+def count_of(count: int, word: str) -> str:
+    """Count a thing.
+
+    >>> count_of(1, "data set"), count_of(0, "data set")
+    ('1 data set', '0 data sets')
+    """
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -1,0 +1,192 @@
+"""``tomoline project set`` and ``copy-down``: what they do and tell."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+from tomoline import errors
+from tomoline.cli._project_given import (
+    MOST_LINES,
+    Boxes,
+    Given,
+    count_of,
+    put_defaults,
+    read_user_defaults,
+    set_dual,
+    set_on,
+)
+
+if TYPE_CHECKING:
+    from tomoline.queue.model import DataSetEntry
+    from tomoline.queue.project import Project
+    from tomoline.surfaces.project_values import ProjectValues
+
+
+def apply(
+    project: Project,
+    names: Sequence[str],
+    given: Given,
+    boxes: Boxes,
+    *,
+    unset: Sequence[str],
+    axis: str,
+) -> None:
+    """Set what ``project set`` was given.
+
+    Raises
+    ------
+    TomolineError
+        For options that do not go together, and values that do not fit.
+    """
+    from tomoline.surfaces.project_values import ProjectValues, key_of
+
+    _refuse_senseless(names, given, boxes, axis)
+    values = given.values or ProjectValues()
+    written = boxes.settings()
+    if written:
+        _add_boxes(values, written)
+    unset = [key for text in unset for key in key_of(text)]
+    something = bool(values.values or values.templates or unset or given.taken_away)
+    rest = (boxes.run, boxes.dual, boxes.deliver)
+    if not something and not boxes.user_defaults and all(one is None for one in rest):
+        raise errors.parameters.BAD_OPTION.error(
+            "project set", "nothing to set was given.", "See 'tomoline project set --help'."
+        )
+    with project.store.write():
+        if names:
+            _set_data_sets(project, names, values, boxes, unset, axis)
+        else:
+            _set_project(project, values, boxes, unset, given.taken_away)
+
+
+def copy_down(project: Project, name: str, keys: Sequence[str], every: bool) -> None:
+    """Copy parameters of a line to all lines below it."""
+    from tomoline.queue.data_sets import TABLE_KEYS
+
+    wanted = list(TABLE_KEYS)
+    if keys:
+        from tomoline.surfaces.project_values import key_of
+
+        wanted = [found for key in keys for found in key_of(key)]
+    if every:
+        own = project.data_sets.given(project.data_sets.entry(name))
+        wanted = list(dict.fromkeys([*wanted, *own]))
+    count = project.data_sets.copy_down(name, wanted)
+    typer.echo(f"{', '.join(wanted)}: copied to {count_of(count, 'data set')} below {name}")
+
+
+def _refuse_senseless(names: Sequence[str], given: Given, boxes: Boxes, axis: str) -> None:
+    problem = ""
+    if axis not in ("", "b"):
+        problem = f"--axis {axis}: only b can be set apart; what is set without it is for both."
+    elif axis and not names:
+        problem = "--axis b needs the names of data sets."
+    elif boxes.run is not None and not names:
+        problem = "--run and --no-run need the names of data sets; '*' means all."
+    elif names and (given.taken_away or (given.values and given.values.templates)):
+        problem = "templates belong to the whole project: leave out the names of data sets."
+    elif names and (boxes.deliver is not None or boxes.user_defaults):
+        problem = "--deliver and --user-defaults are for the whole project: leave out the names."
+    if problem:
+        raise errors.parameters.BAD_OPTION.error("project set", problem)
+
+
+def _add_boxes(values: ProjectValues, written: Sequence[tuple[str, str]]) -> None:
+    from tomoline.surfaces.project_values import read_values
+    from tomoline.workflow.given import LayerValue
+
+    options = dict(zip((text.partition("=")[0] for text, _ in written), written, strict=True))
+    for key, one in read_values([text for text, _ in written]).values.items():
+        values.values[key] = LayerValue(one.value, options[key][1])
+
+
+def _set_data_sets(
+    project: Project,
+    names: Sequence[str],
+    values: ProjectValues,
+    boxes: Boxes,
+    unset: Sequence[str],
+    axis: str,
+) -> None:
+    entries = project.data_sets.entries(names)
+    if boxes.run is not None:
+        project.data_sets.set_run(names, boxes.run)
+        for_run = "taken by" if boxes.run else "left out of"
+        typer.echo(f"{count_of(len(entries), 'data set')} {for_run} runs of the whole project")
+    if boxes.dual is not None:
+        entries = set_dual(project, names, boxes.dual)
+        names = [entry.name for entry in entries]
+    if values.values or unset:
+        entries = set_on(project, names, values, unset, axis)
+        typer.echo(f"{_told(values, unset)}: set for {count_of(len(entries), 'data set')}")
+    _tell_running(project, entries)
+
+
+def _set_project(
+    project: Project,
+    values: ProjectValues,
+    boxes: Boxes,
+    unset: Sequence[str],
+    taken_away: Sequence[str],
+) -> None:
+    from tomoline.surfaces.project_values import set_project_values
+    from tomoline.workflow.given import LayerValue
+
+    if boxes.deliver is not None:
+        project.store.set_setting("deliver", os.path.abspath(boxes.deliver))
+        typer.echo(f"results of data sets added from now on go to {project.deliver}/NAME")
+    if boxes.user_defaults:
+        path, defaults = read_user_defaults()
+        put_defaults(project, path, defaults)
+        typer.echo(f"user defaults: {count_of(len(defaults), 'parameter')} of {path}")
+    if boxes.dual is not None:
+        option = "--dual" if boxes.dual else "--no-dual"
+        values.values["setup.dual_axis"] = LayerValue(boxes.dual, option)
+    for kind in taken_away:
+        project.layers.put(f"{kind} template", {})
+        typer.echo(f"{kind} template taken away")
+    set_project_values(project, values, unset=unset)
+    for kind, template in values.templates.items():
+        number = count_of(len(template.values), "parameter")
+        typer.echo(f"{kind} template: {number} of {template.file}")
+    if not values.values and not unset:
+        return
+    typer.echo(f"{_told(values, unset)}: set for the project")
+    own = project.data_sets.all_given()
+    for key in values.values:
+        count = sum(key in a for a, _ in own.values())
+        if count:
+            typer.echo(
+                f"{count_of(count, 'data set')} with a value of their own for {key} keep it; "
+                f"'tomoline project set NAME --unset {key}' forgets it"
+            )
+    _tell_running(project, None)
+
+
+def _tell_running(project: Project, entries: Sequence[DataSetEntry] | None) -> None:
+    with project.store.read() as db:
+        rows = db.execute(
+            "SELECT data_set.id, name FROM batch JOIN data_set ON data_set.id = batch.data_set"
+            " WHERE batch.state = 'running' ORDER BY batch.processor"
+        ).fetchall()
+    wanted = None if entries is None else {entry.id for entry in entries}
+    for number, name in rows:
+        if wanted is None or number in wanted:
+            typer.echo(f"{name} is being run; what was set takes effect at its next start")
+
+
+def _told(values: ProjectValues, unset: Sequence[str]) -> str:
+    parts = [f"{key} = {_shown(one.value)}" for key, one in values.values.items()]
+    shown = [*parts, *(f"{key} unset" for key in unset)]
+    more = f" and {len(shown) - MOST_LINES} more" if len(shown) > MOST_LINES else ""
+    return ", ".join(shown[:MOST_LINES]) + more
+
+
+def _shown(value: object) -> str:
+    from tomoline.cli._project_table import shown
+
+    return shown(value)

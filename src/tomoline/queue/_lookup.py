@@ -1,0 +1,127 @@
+"""Looking up lines of a project's table of data sets."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue.layers import Values
+from tomoline.queue.model import DataSetEntry
+from tomoline.queue.rows import to_data_set
+from tomoline.queue.store import Store
+
+WILD = frozenset("*?[")
+
+
+class Lookup:
+    """Reads the table of data sets; `data_sets.DataSets` changes it as well."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def entries(self, patterns: Sequence[str] = (), *, flagged: bool = False) -> list[DataSetEntry]:
+        """Return data sets in the order of the table.
+
+        Parameters
+        ----------
+        patterns : sequence of str
+            Names, or patterns with ``*``, ``?`` and ``[..]``; all if empty.
+        flagged : bool
+            Only those whose run flag is set.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if nothing has the name or fits the pattern.
+        """
+        condition = " WHERE run = 1" if flagged else ""
+        with self.store.read() as db:
+            if not patterns:
+                rows = db.execute(f"SELECT * FROM data_set{condition} ORDER BY place")
+                return [to_data_set(row) for row in rows]
+            found = self._matching(db, patterns)
+        chosen = sorted(found.values(), key=lambda row: (row["place"], row["id"]))
+        return [to_data_set(row) for row in chosen if row["run"] or not flagged]
+
+    def entry(self, name: str) -> DataSetEntry:
+        """Return the data set of that name.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if there is none.
+        """
+        with self.store.read() as db:
+            row = db.execute("SELECT * FROM data_set WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                raise self._unknown(db, name)
+        return to_data_set(row)
+
+    def by_id(self, number: int) -> DataSetEntry | None:
+        """Return the data set of that number, if it is there."""
+        with self.store.read() as db:
+            row = db.execute("SELECT * FROM data_set WHERE id = ?", (number,)).fetchone()
+        return to_data_set(row) if row else None
+
+    def by_source(self, source: Path) -> DataSetEntry | None:
+        """Return the data set that has this acquisition, if there is one."""
+        path = os.path.realpath(source)
+        with self.store.read() as db:
+            row = db.execute(
+                "SELECT * FROM data_set WHERE source = ? OR source_b = ?", (path, path)
+            ).fetchone()
+        return to_data_set(row) if row else None
+
+    def given(self, entry: DataSetEntry, axis: str = "") -> Values:
+        """Return the parameters of a data set's own, those of axis b alone with `axis` b."""
+        column = "given_b" if axis == "b" else "given"
+        with self.store.read() as db:
+            row = db.execute(f"SELECT {column} FROM data_set WHERE id = ?", (entry.id,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def all_given(self) -> dict[int, tuple[Values, Values]]:
+        """Return the own parameters of all data sets, and those of axis b, by number."""
+        with self.store.read() as db:
+            rows = db.execute("SELECT id, given, given_b FROM data_set").fetchall()
+        return {row[0]: (json.loads(row[1]), json.loads(row[2])) for row in rows}
+
+    def _matching(self, db: sqlite3.Connection, patterns: Sequence[str]) -> dict[int, sqlite3.Row]:
+        found: dict[int, sqlite3.Row] = {}
+        for pattern in patterns:
+            row = db.execute("SELECT * FROM data_set WHERE name = ?", (pattern,)).fetchone()
+            if row is not None:
+                found[row["id"]] = row
+                continue
+            if not WILD & set(pattern):
+                raise self._unknown(db, pattern)
+            # Most patterns mean the same to SQLite, which need not give every row to say no.
+            rows = db.execute(
+                "SELECT * FROM data_set" + (" WHERE name GLOB ?" if "[" not in pattern else ""),
+                (pattern,) if "[" not in pattern else (),
+            )
+            fitting = {one["id"]: one for one in rows if fnmatchcase(one["name"], pattern)}
+            if not fitting:
+                raise self._unknown(db, pattern)
+            found |= fitting
+        return found
+
+    def _unknown(self, db: sqlite3.Connection, name: str) -> TomolineError:
+        from difflib import get_close_matches
+
+        names = [
+            row[0]
+            for row in db.execute(
+                "SELECT name FROM data_set WHERE abs(length(name) - ?) <= 2 LIMIT 5000",
+                (len(name),),
+            )
+        ]
+        near = get_close_matches(name, names, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        kind = "fits that pattern" if WILD & set(name) else "has that name"
+        return errors.project.UNKNOWN_DATA_SET.error(name, f"no data set {kind}.{hint}")
