@@ -160,6 +160,8 @@ def _translated(settings: MailSettings) -> Iterator[None]:
         answer = _answer(error.smtp_code, error.smtp_error)
         raise _not_sent(settings, f"answers {answer}") from error
     except smtplib.SMTPException as error:
+        if isinstance(error.__context__, TimeoutError):
+            raise _no_answer(settings) from error
         raise _not_sent(settings, f"{error}") from error
     except ssl.SSLCertVerificationError as error:
         raise _not_sent(
@@ -168,11 +170,15 @@ def _translated(settings: MailSettings) -> Iterator[None]:
             "Name the server as its certificate does; for one of its own, set ca_file.",
         ) from error
     except TimeoutError as error:
-        raise _not_sent(settings, f"no answer in {settings.timeout_s:g} s") from error
+        raise _no_answer(settings) from error
     except OSError as error:
         raise _not_sent(settings, f"{error.strerror or error}") from error
     except UnicodeError as error:  # in the server's name, or in user and password
         raise _not_sent(settings, f"{error}") from error
+
+
+def _no_answer(settings: MailSettings) -> TomolineError:
+    return _not_sent(settings, f"no answer in {settings.timeout_s:g} s")
 
 
 def _not_sent(settings: MailSettings, found: str, remedy: str | None = None) -> TomolineError:
