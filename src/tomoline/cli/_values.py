@@ -93,11 +93,25 @@ def _print_text(table: Table, *, chosen_only: bool) -> None:
             and all(len(line[index]) <= LONGEST for line in cells)
         ]
         lines = [] if first else [""]
-        lines += aligned(columns, cells, numbers)
+        titles = _titles(columns) if chosen_only else columns
+        right = [titles[columns.index(one)] for one in numbers]
+        lines += aligned(titles, cells, right)
         sys.stdout.write("\n".join(lines) + "\n")
         first = False
     if first:
         sys.stdout.write("the project has no data sets\n")
+
+
+def _titles(columns: Sequence[str]) -> list[str]:
+    """Return names without their step where that leaves no doubt.
+
+    >>> _titles(["align.kind", "scan.views", "setup.views"])
+    ['kind', 'scan.views', 'setup.views']
+    """
+    short = [one.rpartition(".")[2] for one in columns]
+    return [
+        one if short.count(one) == 1 else whole for one, whole in zip(short, columns, strict=True)
+    ]
 
 
 def _short(value: Any) -> str:

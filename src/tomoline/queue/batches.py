@@ -25,7 +25,6 @@ TO_RESUME = (
     " AND b.state IN ('running', 'finished', 'failed')))"
 )
 ANEW: dict[str, Any] = {
-    "code": "",
     "at": "",
     "found": "",
     "remedy": "",
@@ -212,13 +211,8 @@ class Queue(Listing):
                 failed = [one for one in failed if matches(one.name, names)]
             place = highest(db) + 1
             for index, one in enumerate(failed):
-                anew: dict[str, Any] = ANEW | {
-                    "place": place + index,
-                    "retries": 0,
-                    "threads": 0,
-                    "alone": 0,
-                }
-                change_state(self._store, one, S.WAITING, "to be tried again", **anew)
+                places = {"place": place + index, "retries": 0, "threads": 0, "alone": 0}
+                self._wait(db, one, "to be tried again", **places)
         return failed
 
     def resume_ended(self) -> list[Batch]:
@@ -273,15 +267,12 @@ class Queue(Listing):
                 becomes = S.FAILED if batch.state is S.RUNNING else S.DROPPED
                 change_state(self._store, batch, becomes, message, level=level, code=code)
                 return
-            change_state(
-                self._store,
-                batch,
-                S.WAITING,
-                message,
-                level=level,
-                code=code,
-                **(ANEW | fields),
-            )
+            self._wait(db, batch, message, level=level, code=code, **fields)
+
+    def _wait(self, db: sqlite3.Connection, batch: Batch, message: str, **fields: Any) -> None:
+        change_state(self._store, batch, S.WAITING, message, **(ANEW | fields))
+        # Given to the above, this name means the event's.
+        db.execute("UPDATE batch SET code = '' WHERE id = ?", (batch.id,))
 
     def _ended(self, db: sqlite3.Connection, condition: str) -> list[Batch]:
         rows = db.execute(f"{BATCHES} WHERE {condition} ORDER BY batch.place, batch.id")
