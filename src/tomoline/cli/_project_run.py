@@ -111,13 +111,12 @@ def run_project(
     Returns
     -------
     int
-        How many of its batches failed while it was looked at.
+        How many of its batches failed, or were killed, while it was looked at.
     """
     from tomoline.cli._project import open_project
 
     limit = bytes_of(memory)
     with open_project(asked.folder) as project:
-        since = project.log.last()
         started = project.control.start(
             asked.names,
             first=asked.first,
@@ -134,11 +133,11 @@ def run_project(
         sys.stderr.write(f"{_told(started)}\n")
         # Without names it is all that waits, also what was queued before.
         batches = started.batches if asked.names else None
-        return look(project, batches=batches, since=since, detach=detach)
+        return look(project, batches=batches, since=started.event, detach=detach)
 
 
 def look(project: Project, *, batches: list[int] | None, since: int, detach: bool) -> int:
-    """Look at the run of a project, if that is wanted; return how many batches failed."""
+    """Look at a project's run, if that is wanted; return how many batches failed or were killed."""
     if detach:
         sys.stderr.write("The run goes on; 'tomoline status --follow' looks at it.\n")
         return 0
@@ -166,17 +165,23 @@ def look(project: Project, *, batches: list[int] | None, since: int, detach: boo
     elif status.running:
         more = f"; the run goes on with {len(status.running)} others"
     sys.stderr.write(f"{', '.join(counts)}{more}.\n")
-    return seen.failed
+    return seen.failed + seen.killed
 
 
 def print_plans(started: Started) -> None:
-    """Print what a run would do, on standard output."""
+    """Print what a run would do, on standard output; data sets of which it is the same together."""
+    from tomoline.queue.reach import shortened
+
+    same: dict[tuple[tuple[float, str, str, str], ...], list[str]] = {}
     for plan in started.plans:
-        name = plan.name if plan.root == plan.name else f"{plan.name}, {plan.root}"
-        print(name)
+        name = plan.name if plan.root == plan.name else f"{plan.name} ({plan.root})"
         if plan.error is not None:
-            print(f"  cannot be run: {plan.error}")
-        for number, step, action, reason in plan.steps:
+            print(f"{name} cannot be run: {plan.error}")
+        else:
+            same.setdefault(tuple(plan.steps), []).append(name)
+    for steps, names in same.items():
+        print(f"{shortened(names)}:")
+        for number, step, action, reason in steps:
             print(f"  {number:>4g}  {step:<15} {action:<6} {reason}")
 
 

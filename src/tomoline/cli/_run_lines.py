@@ -66,11 +66,8 @@ def failure_lines(one: Batch) -> Iterator[str]:
         yield f"{'':<9} remedy: {one.remedy}"
 
 
-def running_line(one: Batch, width: int = 100) -> str:
-    """Return the line of a processor that is busy.
-
-    >>> from tomoline.queue.model import BatchState
-    """
+def running_line(one: Batch, width: int | None = None) -> str:
+    """Return the line of a processor that is busy, cut to a width."""
     share = one.done / one.total if one.total else 0.0
     filled = round(min(1.0, share) * BAR)
     bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {share:4.0%}" if one.total else " " * (BAR + 7)
@@ -107,11 +104,11 @@ def status_lines(status: Status) -> Iterator[str]:
     runner = f", runner {status.runner} on {status.host}" if status.runner else ", no runner"
     since = f" since {utc(status.began)}" if status.runner and status.began else ""
     asked = [
-        f"{number} {what}"
+        f"{what} {number}"
         for number, what in (
-            (status.processors, "processors"),
-            (status.threads, "threads each"),
-            (status.memory_bytes >> 20, "MiB in all"),
+            (status.processors, "processors:"),
+            (status.threads, "threads of each:"),
+            (status.memory_bytes >> 20, "MiB for all:"),
         )
         if number
     ]

@@ -41,25 +41,29 @@ def status_command(
 
         tomoline status --follow
 
-    Looking never changes the run: any number of terminals may look, and look away.
+    Looking never changes the run: any number of terminals may look, and look away. With --follow
+    the exit status is 1 if a data set failed or was killed meanwhile.
     """
     from tomoline.cli._project import open_project
 
     with open_project(project) as opened:
-        if follow:
-            from tomoline.cli._project_run import look
-
-            failed = look(opened, batches=None, since=opened.log.last(), detach=False)
-            raise typer.Exit(EXIT_FAILED if failed else 0)
+        last = opened.log.last()
         status = opened.control.status()
-    if json:
-        from json import dumps
+        if json:
+            from json import dumps
 
-        sys.stdout.write(dumps(status.document(), ensure_ascii=False, indent=1) + "\n")
-        return
-    from tomoline.cli._run_lines import status_lines
+            sys.stdout.write(dumps(status.document(), ensure_ascii=False, indent=1) + "\n")
+            return
+        from tomoline.cli._run_lines import status_lines
 
-    sys.stdout.write("\n".join(status_lines(status)) + "\n")
+        sys.stdout.write("\n".join(status_lines(status)) + "\n")
+        sys.stdout.flush()
+        if not follow or (status.wanted == "stopped" and not status.running):
+            return
+        from tomoline.cli._project_run import look
+
+        failed = look(opened, batches=None, since=last, detach=False)
+    raise typer.Exit(EXIT_FAILED if failed else 0)
 
 
 def pause_command(
@@ -150,13 +154,12 @@ def resume_command(
 
     limit = bytes_of(memory)
     with Project.find(project) if take_over else open_project(project) as opened:
-        since = opened.log.last()
         started = opened.control.resume(
             processors=processors, threads=threads, memory=limit, take_over=take_over
         )
         again = shortened(started.names) if started.names else "what waits in the queue"
         sys.stderr.write(f"Goes on with {again}.\n")
-        failed = look(opened, batches=None, since=since, detach=detach)
+        failed = look(opened, batches=None, since=started.event, detach=detach)
     raise typer.Exit(EXIT_FAILED if failed else 0)
 
 

@@ -42,12 +42,15 @@ class Started:
         Data sets that are being run already, just so, and were left alone.
     plans : list of Rehearsed
         With a dry run: what would be done; nothing was queued.
+    event : int
+        Number of the event of the log that tells of it; what happens comes after it.
     """
 
     batches: list[int]
     names: list[str]
     already: list[str] = field(default_factory=list)
     plans: list[Rehearsed] = field(default_factory=list)
+    event: int = 0
 
 
 @dataclass(frozen=True)
@@ -143,9 +146,10 @@ class Control:
             go_on(db, processors, threads, memory)
             what = _count(len(numbers), "data set")
             self._store.add_event(EventKind.RUN, f"run asked for, with {what}")
+            event = _last_event(db)
         self._ensure(self._store)
         names = [entry.name for entry in entries if entry.name not in set(already)]
-        return Started(numbers, names, already)
+        return Started(numbers, names, already, event=event)
 
     def pause(self, *, at_step: bool = False) -> list[Batch]:
         """Start no more batches; those that run end, or with `at_step` stop at their next step.
@@ -256,8 +260,9 @@ class Control:
             self._store.add_event(
                 EventKind.RUN, f"resume asked for, {_count(len(again), 'data set')} to go on with"
             )
+            event = _last_event(db)
         self._ensure(self._store)
-        return Started([one.id for one in again], [one.name for one in again])
+        return Started([one.id for one in again], [one.name for one in again], event=event)
 
     def reset(self, patterns: Sequence[str] = (), *, remove_results: bool = False) -> Reset:
         """Forget what was done: batches are dropped, and all steps run again when next asked for.
@@ -322,6 +327,10 @@ def _runner_process(store: Store) -> int | None:
     from tomoline.queue.launch import runner_process
 
     return runner_process(store)
+
+
+def _last_event(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT max(id) FROM event").fetchone()[0])
 
 
 def _count(number: int, what: str) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Notice
+from tomoline.queue.batches import Queue
 from tomoline.queue.model import Batch, EventKind, RunState
 from tomoline.queue.reach import NAMED
 from tomoline.queue.rows import BATCHES, to_batch
@@ -28,12 +29,15 @@ def recover(
     with store.read() as db:
         run = db.execute(
             "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
+            " EXISTS (SELECT 1 FROM batch WHERE state = 'paused') AS halted,"
             " EXISTS (SELECT 1 FROM watch WHERE active)"
             " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running') AS served FROM run"
         ).fetchone()
     if run["wanted"] != RunState.RUNNING and not run["busy"] and not run["served"]:
         return []
     refuse_other_host(store)
+    if run["halted"] and run["wanted"] == RunState.RUNNING:
+        _go_on_with_late(store)
     if alive(store) is not None:
         return []
     notices = []
@@ -46,6 +50,14 @@ def recover(
             store.add_event(EventKind.RUN, notices[0].found, level="warning", code=notices[0].code)
     ensure(store)
     return notices
+
+
+def _go_on_with_late(store: Store) -> None:
+    """Let batches go on that stopped at a step when the run had been resumed already."""
+    with store.write() as db:
+        if db.execute("SELECT wanted FROM run").fetchone()[0] == RunState.RUNNING:
+            for row in db.execute(f"{BATCHES} WHERE batch.state = 'paused'").fetchall():
+                Queue(store).wait_again(to_batch(row), "goes on, since the run goes on")
 
 
 def refuse_other_host(store: Store) -> None:
