@@ -118,15 +118,24 @@ def parse(lines: Sequence[str], path: Path = Path()) -> Adoc:
     return Adoc(path, tuple(top), sections, tuple(ignored))
 
 
-def write(path: Path, entries: Sequence[tuple[str, str]]) -> None:
+def write(path: Path, entries: Sequence[tuple[str, str]], *, comments: Sequence[str] = ()) -> None:
     """Write a directive file of keys and values.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    entries : sequence of (key, value)
+        In their order.
+    comments : sequence of str
+        Lines that stand before them and mean nothing to whoever reads the file.
 
     Raises
     ------
     ValueError
         If a key or value would not be read back as it is.
     """
-    lines = []
+    lines = [f"# {' '.join(comment.split())}\n" for comment in comments]
     for key, value in entries:
         line = f"{key} = {value}".rstrip()
         if parse(re.split(r"[\r\n]", line)).entries != (Entry(key, value, 1),):

@@ -1,0 +1,212 @@
+"""Batch directive files of a project's data sets: what would make IMOD do the same.
+
+Templates, user defaults, the project's parameters and the data set's own are written out together,
+and so is each default of tomoline's that is not IMOD's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tomoline import errors
+from tomoline.errors import Notice
+from tomoline.files import adoc
+from tomoline.recipes import TILT
+from tomoline.surfaces._directive_text import Written, written
+from tomoline.surfaces.directive_table import directive_table
+from tomoline.surfaces.template_files import given_values, leave_out_others
+from tomoline.workflow.given import Layer, Validated, merge
+
+if TYPE_CHECKING:
+    from tomoline.queue.model import DataSetEntry
+    from tomoline.queue.project import Project
+
+COPYARG = "setupset.copyarg."
+TRACKING = "runtime.Fiducials.any.trackingMethod"
+SEEDING = "runtime.Fiducials.any.seedingMethod"
+SET_HERE = ("name", "dataset_directory", "dual_axis", "boundary_from")
+"""Parameters of the set-up that the table of data sets decides."""
+
+
+@dataclass(frozen=True)
+class BatchFile:
+    """A batch file that was written.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    root : str
+        Root name by which IMOD finds the stacks.
+    stacks : Path
+        The folder of the stacks.
+    count : int
+        Number of directives.
+    notices : tuple of Notice
+        PROJ-16 for each parameter that is not in it.
+    """
+
+    path: Path
+    root: str
+    stacks: Path
+    count: int
+    notices: tuple[Notice, ...]
+
+
+def export(
+    project: Project, names: Sequence[str] = (), folder: Path | None = None
+) -> list[BatchFile]:
+    """Write a batch file for each data set, ``FOLDER/NAME.adoc``; old ones are replaced.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    names : sequence of str
+        Data sets, or patterns; all tilt series if empty.
+    folder : Path, optional
+        Where to write; the project's folder ``directives`` if left out.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-08 for an unknown data set, FILE-08 or FILE-09 where it cannot be written.
+    Faults
+        With parameters that do not fit.
+    """
+    from tomoline.files.atomic import translate_os_error
+
+    place = project.folder / "directives" if folder is None else folder
+    entries = project.data_sets.entries(names)
+    chosen = [one for one in entries if one.recipe == TILT.name or names]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise translate_os_error(error, place) from error
+    return [_export(project, entry, place) for entry in chosen]
+
+
+def _export(project: Project, entry: DataSetEntry, folder: Path) -> BatchFile:
+    if entry.recipe != TILT.name:
+        raise errors.parameters.BAD_OPTION.error(
+            entry.name, f"it is a {entry.recipe}; IMOD has directives for tilt series only."
+        )
+    result, root = batch_of(project, entry)
+    path = folder / f"{entry.name}.adoc"
+    comments = [f"Data set {entry.name} of project {project.name}"]
+    comments += [f"Not in here: {text}" for text in result.left_out]
+    adoc.write(path, result.entries, comments=comments)
+    return BatchFile(path, root, entry.source.parent, len(result.entries), tuple(result.notices))
+
+
+def batch_of(project: Project, entry: DataSetEntry) -> tuple[Written, str]:
+    """Return the directives of a data set, both axes together, and the root name of its stacks.
+
+    Raises
+    ------
+    Faults
+        With parameters that do not fit.
+    """
+    axes = ("a", "b") if entry.dual else ("",)
+    stacks = [project.data_sets.layers.stack(entry, axis) for axis in axes]
+    layers = [[Layer.from_json(one) for one in stack] for stack in stacks]
+    merged = [merge(TILT.steps, one) for one in layers]
+    result = _directives(merged[0], entry)
+    leave_out_others(layers[0], result, entry.name)
+    lines = dict(result.entries)
+    if entry.dual:
+        _add_axis_b(lines, _directives(merged[1], entry), result, entry)
+    lines = _first_lines(entry, lines, result) | lines
+    lines.setdefault(SEEDING, "3" if entry.dual else "1")
+    order = {name: number for number, name in enumerate(directive_table(TILT.steps))}
+    result.entries = sorted(lines.items(), key=lambda one: order.get(_plain(one[0]), len(order)))
+    return result, lines[COPYARG + "name"]
+
+
+def _directives(merged: Validated, entry: DataSetEntry) -> Written:
+    given = given_values(merged)
+    setup = given.get("setup", {})
+    for name in SET_HERE:
+        setup.pop(name, None)
+    result = written(_settled(given, merged), TILT.steps, where=entry.name, every=True)
+    return result
+
+
+def _settled(given: dict[str, dict[str, Any]], merged: Validated) -> dict[str, dict[str, Any]]:
+    """Decide what IMOD cannot: to follow beads where their size is told, and patches otherwise."""
+    method = merged.parameters["find_fiducials"].model_dump()["method"]
+    if method == "auto":
+        gold = merged.parameters["setup"].model_dump()["gold_diameter_nm"]
+        given.setdefault("find_fiducials", {})["method"] = "beads" if gold else "patches"
+    return given
+
+
+def _first_lines(entry: DataSetEntry, lines: Mapping[str, str], result: Written) -> dict[str, str]:
+    """Return what tells IMOD which data set it is; IMOD finds stacks by their names."""
+    stem = entry.source.stem
+    root = stem[:-1] if entry.dual else stem
+    if root != entry.name:
+        why = f"IMOD names a data set after its stack, {root}"
+        result.leave_out(entry.name, "setup.name", entry.name, why)
+    return {
+        COPYARG + "name": root,
+        COPYARG + "dual": str(int(entry.dual)),
+        COPYARG + "montage": "0",
+        "setupset.datasetDirectory": str(entry.source.parent),
+    }
+
+
+def _add_axis_b(
+    lines: dict[str, str], other: Written, result: Written, entry: DataSetEntry
+) -> None:
+    """Add what axis b has of its own; without a letter a directive is for both axes."""
+    table = directive_table(TILT.steps)
+    theirs = dict(other.entries)
+    for name in [*lines, *(one for one in theirs if one not in lines)]:
+        own = axis_b_name(name, table)
+        if lines.get(name) == theirs.get(name) and not name.startswith(COPYARG):
+            continue
+        if own is None:
+            if lines.get(name) != theirs.get(name):
+                why = f"{name} cannot differ between the axes"
+                result.leave_out(entry.name, f"axis b: {name}", theirs.get(name, ""), why)
+        elif name in theirs:
+            lines[own] = theirs[name]
+        elif not name.startswith(COPYARG) and table[name].type != "Bool":
+            lines[own] = ""  # else it would be for both
+    known = set(result.left_out)
+    result.left_out += [one for one in other.left_out if one not in known]
+    told = {notice.found for notice in result.notices}
+    result.notices += [one for one in other.notices if one.found not in told]
+
+
+def axis_b_name(name: str, table: Mapping[str, Any]) -> str | None:
+    """Return a directive as it is written for axis b alone; None where that cannot be.
+
+    >>> axis_b_name("comparam.tilt.tilt.THICKNESS", {})
+    'comparam.tiltb.tilt.THICKNESS'
+    >>> axis_b_name("runtime.Fiducials.any.trackingMethod", {})
+    'runtime.Fiducials.b.trackingMethod'
+    """
+    parts = name.split(".")
+    if parts[0] == "comparam":
+        return ".".join([parts[0], f"{parts[1]}b", *parts[2:]])
+    if parts[0] == "runtime":
+        return ".".join([*parts[:2], "b", *parts[3:]])
+    if name.startswith(COPYARG):
+        own = f"{COPYARG}b{name.removeprefix(COPYARG)}"
+        return own if own in table else None
+    return None
+
+
+def _plain(name: str) -> str:
+    """Return the name of the table by which a directive for axis b is put in order."""
+    parts = name.split(".")
+    if parts[0] == "runtime":
+        parts[2] = "any"
+    if parts[0] == "comparam" and parts[1].endswith("b"):
+        return ".".join([parts[0], parts[1][:-1], *parts[2:]])
+    return ".".join(parts)

@@ -1,0 +1,321 @@
+"""Taking over a batch project of Etomo: its table, its batch files, its templates.
+
+All is read and checked first; only then is anything kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tomoline import errors
+from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.files import ebt
+from tomoline.recipes import TILT
+from tomoline.surfaces._etomo_told import told
+from tomoline.surfaces._values import convert
+from tomoline.surfaces.parameters import gather
+from tomoline.surfaces.project_values import (
+    NAMING,
+    ProjectValues,
+    defaults_path,
+    read_values,
+    set_project_values,
+    user_defaults,
+)
+from tomoline.surfaces.templates import TemplatePlaces
+from tomoline.workflow.given import LayerValue
+
+if TYPE_CHECKING:
+    from tomoline.queue.model import DataSetEntry
+    from tomoline.queue.project import Project
+
+EXCLUDE = "setup.exclude_views"
+BOXES = ("setup.montage", "find_fiducials.two_surfaces")
+"""What Etomo's table says of each stack, besides its axes."""
+OTHER_AXIS = {"a": "b", "b": "a"}
+
+Values = dict[str, LayerValue]
+
+
+@dataclass(frozen=True)
+class PlannedRow:
+    """A line of Etomo's table, read and checked.
+
+    Attributes
+    ----------
+    row : Row
+        As it stands in the file.
+    stacks : tuple of Path
+        One, or those of both axes.
+    values, values_b : dict
+        Its own parameters, and those of axis b that differ.
+    where : str
+        File and line.
+    """
+
+    row: ebt.Row
+    stacks: tuple[Path, ...]
+    values: Values
+    values_b: Values
+    where: str
+
+
+@dataclass
+class EtomoPlan:
+    """What an import is going to do.
+
+    Attributes
+    ----------
+    batch : BatchProject
+        What the file says.
+    shared : ProjectValues or None
+        Values and templates that all data sets share; None where there is no batch file of them.
+    rows : list of PlannedRow
+        The data sets, in the order of Etomo's table.
+    notices : list of Notice
+        What to tell the user.
+    """
+
+    batch: ebt.BatchProject
+    shared: ProjectValues | None = None
+    rows: list[PlannedRow] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    @property
+    def deliver(self) -> Path | None:
+        """The folder into which Etomo would put the data sets."""
+        named = self.batch.get("DeliverToDirectory")
+        return Path(named) if named else None
+
+
+def plan(path: Path, *, places: TemplatePlaces | None = None) -> EtomoPlan:
+    """Read a batch project of Etomo and all files that it names, and change nothing.
+
+    Parameters
+    ----------
+    path : Path
+        The .ebt file.
+    places : TemplatePlaces, optional
+        Where templates lie; IMOD's places if left out.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-13 where it is no batch project; FILE-.. where it cannot be read.
+    Faults
+        With all stacks and templates that are not there, and all that is wrong in batch files.
+    """
+    batch = ebt.read(path)
+    folder = Path(os.path.abspath(path)).parent
+    result = EtomoPlan(batch)
+    faults: list[TomolineError] = []
+    shared = folder / f"{batch.root}.adoc"
+    if shared.is_file():
+        try:
+            result.shared = read_values(directives=[shared], places=places)
+            result.notices += _worth_telling(result.shared.notices)
+        except Faults as several:
+            faults += several.faults
+    result.notices += told(batch, folder, has_values=shared.is_file())
+    for row in batch.rows:
+        try:
+            result.rows.append(_plan_row(result, row, folder, places))
+        except Faults as several:
+            faults += several.faults
+        except TomolineError as fault:
+            faults.append(fault)
+    if faults:
+        raise Faults(faults)
+    result.notices = list(dict.fromkeys(result.notices))
+    return result
+
+
+def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
+    """Keep what was planned in a project: all of it, or where something does not fit nothing.
+
+    Returns
+    -------
+    list of DataSetEntry
+        The data sets, in the order of Etomo's table.
+
+    Raises
+    ------
+    Faults
+        PROJ-09 for names that are taken, and parameters that do not fit.
+    """
+    origin = f"import-etomo {planned.batch.path.name}"
+    entries: list[DataSetEntry] = []
+    faults: list[TomolineError] = []
+    with project.store.write():
+        if planned.shared is not None:
+            set_project_values(project, planned.shared)
+        present = list(project.layers.all().values())
+        for one in planned.rows:
+            own = _boxes(one, present)
+            own |= {
+                key: value
+                for key, value in one.values.items()
+                if key in own or _shared_value(key, present) != [value.value]
+            }
+            was_there = project.data_sets.by_source(one.stacks[0]) is not None
+            try:
+                [entry] = project.data_sets.add(
+                    one.stacks, values=_pairs(own), origin=origin, pair=one.row.dual
+                )
+            except Faults as several:
+                faults += several.faults
+                continue
+            if was_there:
+                project.data_sets.set([entry.name], _pairs(own))
+            if one.values_b:
+                project.data_sets.set([entry.name], _pairs(one.values_b), axis="b")
+            if entry.run != one.row.run:
+                project.data_sets.set_run([entry.name], one.row.run)
+            entries.append(project.data_sets.entry(entry.name))
+        if faults:
+            raise Faults(faults)
+    return entries
+
+
+def create(folder: Path, planned: EtomoPlan) -> Project:
+    """Make the project for an import, with the user's defaults below all else.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-02, PROJ-05, PROJ-06 where it cannot be made.
+    """
+    from tomoline.queue.layers import USER_DEFAULTS, digest_of
+    from tomoline.queue.project import Project
+
+    path = defaults_path()
+    defaults = user_defaults(path)
+    project = Project.create(folder, deliver=planned.deliver)
+    if defaults:
+        project.layers.put(USER_DEFAULTS, defaults, file=str(path), digest=digest_of(path))
+    return project
+
+
+def _pairs(values: Values) -> dict[str, tuple[Any, str]]:
+    return {key: (one.value, one.where) for key, one in values.items()}
+
+
+def _boxes(one: PlannedRow, shared: Sequence[Mapping[str, Any]]) -> Values:
+    """Return the boxes of a line, which would else be those of the line before."""
+    found = {}
+    for key in BOXES:
+        value = _shared_value(key, shared) or [False]
+        found[key] = one.values.get(key, LayerValue(value[0], one.where))
+    return found
+
+
+def _shared_value(key: str, shared: Sequence[Mapping[str, Any]]) -> list[Any]:
+    """Return the value that all data sets share in a list, an empty one if there is none."""
+    for layer in reversed(shared):
+        if key in layer:
+            return [layer[key][0]]
+    return []
+
+
+def _plan_row(
+    result: EtomoPlan, row: ebt.Row, folder: Path, places: TemplatePlaces | None
+) -> PlannedRow:
+    where = f"{result.batch.path}:{row.line}"
+    stacks = _stacks(row, folder, where)
+    file = _batch_file(result.batch.root, row, stacks[0], folder)
+    values: Values = {}
+    values_b: Values = {}
+    if file is None:
+        found = f"{row.name} has no batch file {result.batch.root}_{row.name}.adoc of its own."
+        text = "Set its montage, two surfaces, boundary model and excluded views, if it has any."
+        result.notices.append(errors.project.ETOMO_NOT_ACTED_ON.notice(where, found, text))
+    else:
+        given = read_values(directives=[file], places=places)
+        result.notices += _worth_telling(given.notices)
+        for kind, template in given.templates.items():
+            same = result.shared.templates.get(kind) if result.shared else None
+            if same is None or same.file.resolve() != template.file.resolve():
+                values |= template.values
+        values |= given.values
+        if row.dual:
+            templates = {kind: one.file for kind, one in given.templates.items()}
+            values_b = _of_axis_b(file, templates, values)
+    if row.dual and row.skip_b and EXCLUDE not in values_b:
+        try:
+            views = list(convert(row.skip_b, tuple[int, ...]))
+        except ValueError as error:
+            text = f"bskip of row {row.id} is {row.skip_b!r}; it {error}."
+            raise errors.project.BAD_ETOMO.error(where, text) from error
+        values_b[EXCLUDE] = LayerValue(views, f"{where} (bskip)")
+    return PlannedRow(row, stacks, values, values_b, where)
+
+
+def _stacks(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
+    """Return the stacks of a row: where they are now, or where they were at first."""
+    named = [folder / text for text in (row.stack, row.original) if text]
+    stack = next((one for one in named if one.is_file()), None)
+    if stack is None:
+        looked = " and ".join(str(one) for one in dict.fromkeys(named))
+        raise errors.files.MISSING.error(
+            where,
+            f"stack {looked} is not there.",
+            "Put the stack there, or correct the path in the .ebt file.",
+        )
+    letter = stack.stem[-1:]
+    if not row.dual:
+        return (stack,)
+    if letter in OTHER_AXIS:
+        stem = stack.stem[:-1] + OTHER_AXIS[letter]
+        suffixes = dict.fromkeys((stack.suffix, ".mrc", ".st"))
+        for suffix in suffixes:
+            other = stack.with_name(stem + suffix)
+            if other.is_file():
+                return (stack, other)
+        text = f"there is no {stem}{stack.suffix} beside {stack}."
+    else:
+        text = f"the name of {stack} ends in neither a nor b."
+    raise errors.project.NOT_DUAL.error(
+        where, text, "Add the other stack, or take dual axis from the row in Etomo."
+    )
+
+
+def _batch_file(root: str, row: ebt.Row, stack: Path, folder: Path) -> Path | None:
+    """Return the batch file of a row, which lies beside the stack, or did before it was moved."""
+    name = f"{root}_{row.name}.adoc"
+    original = [(folder / row.original).parent] if row.original else []
+    for place in (stack.parent, *original, folder):
+        if (place / name).is_file():
+            return place / name
+    return None
+
+
+def _of_axis_b(file: Path, templates: Mapping[str, Path], values: Values) -> Values:
+    """Return what a batch file says of axis b that is not what it says of axis a."""
+    from tomoline.queue.layers import jsonable
+
+    found = gather(TILT.steps, directives=[file], templates=templates, axis="b")
+    if found.faults:
+        raise Faults(found.faults)
+    differing: Values = {}
+    for step, origins in found.origins.items():
+        for name, origin in origins.items():
+            key = f"{step}.{name}"
+            value = jsonable(getattr(found.parameters[step], name))
+            if key in NAMING or (key in values and values[key].value == value):
+                continue
+            if origin.layer.endswith("template") and key not in values:
+                continue
+            differing[key] = LayerValue(value, str(origin))
+    return differing
+
+
+def _worth_telling(notices: Sequence[Notice]) -> Iterator[Notice]:
+    """Leave out that names are told by the table: Etomo writes them into every batch file."""
+    for notice in notices:
+        if not notice.found.startswith(tuple(f"{key} has no effect" for key in NAMING)):
+            if notice.code != errors.parameters.SECOND_AXIS.code:
+                yield notice
