@@ -214,7 +214,7 @@ class Attempts:
         if batch.pid is not None:
             worker = self._launcher.attach(batch.pid, batch.birth)
         elif take_back(files.job) is Claim.HELD:
-            found = holder(files.job, files.events)
+            found = holder(files.events)
             if found is None:
                 return None
             worker = self._launcher.attach(*found)
@@ -244,8 +244,15 @@ class Attempts:
         result = outcome(batch, how, int(retries) if retries.isdigit() else RETRIES, now)
         if result.state is S.WAITING:
             Queue(self._store).wait_again(
-                batch, result.message, level=result.level, code=result.code, **result.fields
+                batch,
+                result.message,
+                level=result.level,
+                code=result.code,
+                when=now,
+                **result.fields,
             )
+            with self._store.write() as db:  # to show why it waits
+                db.execute("UPDATE batch SET code = ? WHERE id = ?", (result.code, batch.id))
             return
         change_state(
             self._store,
@@ -282,7 +289,7 @@ class Attempts:
             if key in running:
                 continue
             if take_back(files.job) is Claim.HELD:
-                found = holder(files.job, files.events)
+                found = holder(files.events)
                 if found is not None:
                     self._launcher.attach(*found).kill()
                 continue

@@ -97,18 +97,22 @@ class ServiceThread:
 
     def _run(self) -> None:
         service: Any = None
+        rests_until = float("-inf")
         while not self._end:
             self._wake.clear()
             with self._lock:
                 asked = self._asked
-            try:
-                service = service or self._make()
-                delay = float(service.turn(time.time()))
-                busy = bool(service.busy())
-            except Exception as error:
-                self._tell(error)
-                # A service that fails has nothing to wait for; it must not keep the runner.
-                delay, busy = AGAIN_S, False
+            # A service that fails has nothing to wait for; it must not keep the runner.
+            delay, busy = rests_until - time.monotonic(), False
+            if delay <= 0:
+                try:
+                    service = service or self._make()
+                    delay = float(service.turn(time.time()))
+                    busy = bool(service.busy())
+                except Exception as error:
+                    self._tell(error)
+                    delay = AGAIN_S
+                    rests_until = time.monotonic() + AGAIN_S
             with self._lock:
                 self._answered, self._busy = asked, busy
             self._wake.wait(min(max(delay, 0.0), LONGEST_S))
