@@ -5,25 +5,26 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
-from tomoline import errors
-from tomoline.errors import TomolineError
 from tomoline.queue.batch_range import Range, joined, range_of, range_text
-from tomoline.queue.line import between, check_named, highest, last_number, lowest, matches, waiting
-from tomoline.queue.listing import NEWEST, Listing
+from tomoline.queue.line import (
+    between,
+    check_named,
+    highest,
+    last_number,
+    lowest,
+    matches,
+    not_failed,
+    waiting,
+    waiting_named,
+    waiting_of,
+)
+from tomoline.queue.listing import LAST_FAILED, TO_RESUME, Listing
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch, to_batches
 
 S = BatchState
-LAST_FAILED = "batch.state = 'failed' AND " + NEWEST.format("b.state != 'dropped'")
-# A batch that was killed has been made good when a later one of its data set was run.
-TO_RESUME = (
-    "(batch.state = 'paused' OR batch.state = 'killed' AND NOT EXISTS (SELECT 1 FROM batch AS b"
-    " WHERE b.data_set = batch.data_set AND b.id > batch.id"
-    " AND b.state IN ('running', 'finished', 'failed')))"
-)
 ANEW: dict[str, Any] = {
     "at": "",
     "found": "",
@@ -88,7 +89,7 @@ class Queue(Listing):
             for entry in entries:
                 if entry.id in numbers:
                     continue
-                there = _waiting_of(db, entry.id)
+                there = waiting_of(db, entry.id)
                 if there is None:
                     number += 1
                     db.execute(
@@ -141,7 +142,7 @@ class Queue(Listing):
             QUEUE-05 if one of them does not wait, PROJ-08 if there is no such data set.
         """
         with self._store.write() as db:
-            moved = self._named(db, names)
+            moved = waiting_named(self._store, db, names)
             line = waiting(db)
             rest = [one for one in line if one[0] not in moved]
             at = min(max(position, 1) - 1, len(rest))
@@ -165,7 +166,7 @@ class Queue(Listing):
     def take_out(self, names: Sequence[str]) -> list[Batch]:
         """Take batches that wait out of the queue, and return them; errors as of `move`."""
         with self._store.write() as db:
-            numbers = self._named(db, names)
+            numbers = waiting_named(self._store, db, names)
             taken = [
                 to_batch(db.execute(f"{BATCHES} WHERE batch.id = ?", (number,)).fetchone())
                 for number in numbers
@@ -207,7 +208,7 @@ class Queue(Listing):
         with self._store.write() as db:
             failed = self._ended(db, LAST_FAILED)
             if names:
-                check_named(self._store, names, {one.name for one in failed}, _not_failed)
+                check_named(self._store, names, {one.name for one in failed}, not_failed)
                 failed = [one for one in failed if matches(one.name, names)]
             place = highest(db) + 1
             for index, one in enumerate(failed):
@@ -252,7 +253,7 @@ class Queue(Listing):
             QUEUE-07 if it has changed since it was read.
         """
         with self._store.write() as db:
-            other = _waiting_of(db, batch.data_set)
+            other = waiting_of(db, batch.data_set)
             if other is not None:
                 recipe = db.execute("SELECT recipe FROM data_set WHERE id = ?", (batch.data_set,))
                 part = joined(range_of(batch), range_of(other), recipe.fetchone()[0])
@@ -278,41 +279,8 @@ class Queue(Listing):
         rows = db.execute(f"{BATCHES} WHERE {condition} ORDER BY batch.place, batch.id")
         return to_batches(rows.fetchall())
 
-    def _named(self, db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
-        """Return numbers and data sets of the waiting batches that are named, in that order."""
-        rows = db.execute(
-            "SELECT batch.id, data_set.name FROM batch JOIN data_set ON data_set.id ="
-            " batch.data_set WHERE batch.state = 'waiting' ORDER BY batch.place, batch.id"
-        ).fetchall()
-        line = {name: number for number, name in rows}
-        check_named(self._store, names, line, _not_waiting)
-        found: dict[int, str] = {}
-        for name in names:
-            if name in line:
-                found.setdefault(line[name], name)
-                continue
-            for one, number in line.items():
-                if fnmatchcase(one, name):
-                    found.setdefault(number, one)
-        return found
-
     def _tell(self, name: str, number: int, message: str) -> None:
         self._store.add_event(EventKind.QUEUE, message, data_set=name, batch=number)
-
-
-def _waiting_of(db: sqlite3.Connection, data_set: int) -> Any:
-    """Return the row of the batch of a data set that waits, None where there is none."""
-    return db.execute(
-        "SELECT * FROM batch WHERE data_set = ? AND state = 'waiting'", (data_set,)
-    ).fetchone()
-
-
-def _not_failed(name: str) -> TomolineError:
-    return errors.queue.WRONG_STATE.error(name, "its last batch has not failed.")
-
-
-def _not_waiting(name: str) -> TomolineError:
-    return errors.queue.NOT_QUEUED.error(name, "no batch of it waits.")
 
 
 def _words(*parts: str) -> str:

@@ -6,7 +6,9 @@ import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from typing import Any
 
+from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.store import Store
 
@@ -59,6 +61,28 @@ def between(low: float | None, high: float | None, number: int) -> list[float] |
     return places if all(one < two for one, two in pairwise(line)) else None
 
 
+def waiting_named(store: Store, db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
+    """Return numbers and data sets of the waiting batches that are named, in the order named.
+
+    Raises
+    ------
+    TomolineError
+        QUEUE-05 for a data set that does not wait, PROJ-08 for what is none.
+    """
+    rows = db.execute(
+        "SELECT batch.id, data_set.name FROM batch JOIN data_set ON data_set.id = batch.data_set"
+        " WHERE batch.state = 'waiting' ORDER BY batch.place, batch.id"
+    ).fetchall()
+    line = {name: number for number, name in rows}
+    check_named(store, names, line, not_waiting)
+    found: dict[int, str] = {}
+    for name in names:
+        fitting = (name,) if name in line else (one for one in line if fnmatchcase(one, name))
+        for one in fitting:
+            found.setdefault(line[one], one)
+    return found
+
+
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether a data set is named, itself or by a pattern."""
     return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
@@ -103,3 +127,20 @@ def check_named(
         raise faults[0]
     if faults:
         raise Faults(faults)
+
+
+def waiting_of(db: sqlite3.Connection, data_set: int) -> Any:
+    """Return the row of the batch of a data set that waits, None where there is none."""
+    return db.execute(
+        "SELECT * FROM batch WHERE data_set = ? AND state = 'waiting'", (data_set,)
+    ).fetchone()
+
+
+def not_failed(name: str) -> TomolineError:
+    """Return the error for a data set that has not failed."""
+    return errors.queue.WRONG_STATE.error(name, "its last batch has not failed.")
+
+
+def not_waiting(name: str) -> TomolineError:
+    """Return the error for a data set that does not wait."""
+    return errors.queue.NOT_QUEUED.error(name, "no batch of it waits.")

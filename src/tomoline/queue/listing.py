@@ -20,6 +20,13 @@ GROUPS = (
 )
 NEWEST = "batch.id = (SELECT max(id) FROM batch AS b WHERE b.data_set = batch.data_set AND {})"
 """Condition for the newest batch of its data set among those of a condition on ``b``."""
+LAST_FAILED = "batch.state = 'failed' AND " + NEWEST.format("b.state != 'dropped'")
+# A batch that was killed has been made good when a later one of its data set was run.
+TO_RESUME = (
+    "(batch.state = 'paused' OR batch.state = 'killed' AND NOT EXISTS (SELECT 1 FROM batch AS b"
+    " WHERE b.data_set = batch.data_set AND b.id > batch.id"
+    " AND b.state IN ('running', 'finished', 'failed')))"
+)
 # Told which index gives the order, SQLite does not sort tens of thousands to find the first.
 LINE = BATCHES.replace("FROM batch", "FROM batch INDEXED BY batch_next")
 
