@@ -55,6 +55,13 @@ WATCHED_TWICE = ErrorKind(
     "A folder is watched once in a project.",
     "Stop it first: 'tomoline watch DIR --stop'.",
 )
+NOT_UTF8 = ErrorKind(
+    "WATCH-09",
+    "name that is not UTF-8",
+    "Names of acquisitions are UTF-8, so that they can be written down and shown.",
+    "Rename it; it is taken as soon as it is called otherwise.",
+    warning=True,
+)
 
 KINDS = (
     NO_FOLDER,
@@ -65,4 +72,5 @@ KINDS = (
     DUPLICATE,
     SOURCE_GONE,
     WATCHED_TWICE,
+    NOT_UTF8,
 )

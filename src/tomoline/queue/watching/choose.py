@@ -1,0 +1,161 @@
+"""Which of the complete acquisitions to take, under which name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.queue.watching.copies import same_content
+from tomoline.queue.watching.group import Acquisition
+from tomoline.queue.watching.names import printable, shown
+from tomoline.queue.watching.settle import Row, SeenState
+from tomoline.queue.watching.take import DUAL, Ready, Taker
+
+_PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
+
+
+@dataclass
+class Chosen:
+    """What is taken, and what is known now of the others."""
+
+    ready: list[Ready] = field(default_factory=list)
+    rows: dict[str, Row | None] = field(default_factory=dict)
+
+
+class Chooser:
+    """Chooses among acquisitions that are complete.
+
+    Parameters
+    ----------
+    taker : Taker
+        Asked for data sets that are there.
+    there : mapping of str to Acquisition
+        All that is there, by path.
+    rows : mapping of str to Row
+        What is known of it.
+    """
+
+    def __init__(
+        self, taker: Taker, there: Mapping[str, Acquisition], rows: Mapping[str, Row]
+    ) -> None:
+        self._taker = taker
+        self._there = there
+        self._rows = rows
+        self._names: dict[str, Acquisition] = {}
+        self._pairs = taker.watch.settings.values.get(DUAL, [None])[0] is not False
+
+    def choose(self, ready: Sequence[Ready], now: float) -> Chosen:
+        """Return what to take, in the order in which it is to be queued."""
+        chosen = Chosen()
+        complete = {one.acquisition.path for one in ready}
+        taken: dict[tuple[int, ...], str] = {}
+        for one in sorted(ready, key=lambda one: (one.acquisition.newest_ns, one.acquisition.path)):
+            acquisition = one.acquisition
+            row = self._rows[acquisition.path]
+            if row.state is SeenState.TAKEN:
+                continue  # it has been moved here
+            one = replace(one, row=row)
+            if row.data_set is not None:
+                entry = self._taker.data_sets.by_id(row.data_set)
+                if entry is not None:
+                    chosen.ready.append(replace(one, entry=entry))
+                    continue
+                one = replace(one, row=replace(row, data_set=None, taken=""))
+            waits = self._waits_for(acquisition, complete)
+            if waits:
+                chosen.rows[acquisition.path] = replace(
+                    row, state=SeenState.INCOMPLETE, reason=f"waits for {shown(waits)}"
+                )
+                continue
+            link = taken.get(acquisition.same) or self._link(acquisition)
+            if link:
+                chosen.rows[acquisition.path] = self._duplicate(one, link, now)
+                continue
+            self._name(one, chosen, now)
+            if acquisition.same:
+                taken[acquisition.same] = acquisition.path
+        if self._taker.watch.on_top:
+            chosen.ready.reverse()
+        return chosen
+
+    def _waits_for(self, one: Acquisition, complete: set[str]) -> str:
+        """Return the stack of the other axis if it is there and not complete yet."""
+        other = one.other_axis
+        if not other or not self._pairs or other in complete or other not in self._there:
+            return ""
+        row = self._rows.get(other)
+        waiting = row is None or (row.state in _PENDING and not row.taken)
+        return os.path.basename(other) if waiting else ""
+
+    def _link(self, one: Acquisition) -> str:
+        """Return the path of what was taken and is the same file."""
+        if not one.same:
+            return ""
+        for path, other in self._there.items():
+            if other.same == one.same and path != one.path:
+                row = self._rows.get(path)
+                if row is not None and row.state is SeenState.TAKEN and row.data_set is not None:
+                    return path
+        return ""
+
+    def _name(self, one: Ready, chosen: Chosen, now: float) -> None:
+        """Find the data set or the name of an acquisition that was not taken before."""
+        acquisition = one.acquisition
+        known = self._taker.data_sets.by_source(Path(acquisition.path))
+        if known is not None:
+            chosen.ready.append(replace(one, entry=known))
+            return
+        name = root = printable(acquisition.name)
+        paired = acquisition.other_axis and self._pairs
+        if paired:
+            row = self._rows.get(acquisition.other_axis)
+            name = root if row is not None and row.taken else root[:-1]
+        taken_by = self._owner_of(name)
+        if taken_by and paired and taken_by == acquisition.other_axis:
+            taken_by = ""  # its other axis, of this look
+        if taken_by and self._is_copy(acquisition, taken_by):
+            chosen.rows[acquisition.path] = self._duplicate(one, taken_by, now)
+            return
+        if taken_by:
+            name = self._free_name(acquisition, name)
+        self._names[name] = acquisition
+        other_name = name if name != (root[:-1] if paired else acquisition.name) else ""
+        chosen.ready.append(replace(one, name=other_name))
+
+    def _owner_of(self, name: str) -> str:
+        """Return the acquisition of the data set that has a name, "" if it is free."""
+        if name in self._names:
+            return self._names[name].path
+        entry = self._taker.by_name(name)
+        return str(entry.source) if entry is not None else ""
+
+    def _is_copy(self, one: Acquisition, path: str) -> bool:
+        other = self._there.get(path)
+        if other is None and one.files > 1:
+            return False  # nothing is known of the other's frames
+        samples = other.samples if other is not None else (path,)
+        files = other.files if other is not None else 1
+        return files == one.files and same_content(one.samples, samples)
+
+    def _free_name(self, one: Acquisition, name: str) -> str:
+        folder = printable(os.path.basename(one.folder))
+        candidate, number = f"{folder}_{name}", 1
+        while self._owner_of(candidate):
+            number += 1
+            candidate = f"{folder}_{name}_{number}"
+        return candidate
+
+    def _duplicate(self, one: Ready, path: str, now: float) -> Row:
+        entry = self._taker.data_sets.by_source(Path(path))
+        found = f"it is the same as {shown(path)}."
+        notice = errors.watch.DUPLICATE.notice(one.acquisition.path, found)
+        self._taker.tell(notice, now)
+        return replace(
+            one.row,
+            state=SeenState.DUPLICATE,
+            reason=f"the same as {shown(path)}",
+            data_set=entry.id if entry is not None else None,
+        )

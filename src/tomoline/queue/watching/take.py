@@ -1,0 +1,299 @@
+"""What a watch has seen, in the store; and taking acquisitions into the project, each once.
+
+What was seen is written in the same transaction as the data set and its batch: after a crash either
+all of it is there, or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.queue.batches import Queue
+from tomoline.queue.data_sets import DataSets
+from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
+from tomoline.queue.store import Store, to_json
+from tomoline.queue.watches import Watch
+from tomoline.queue.watching.group import Acquisition
+from tomoline.queue.watching.names import shown
+from tomoline.queue.watching.settle import Row, SeenState
+
+DUAL = "setup.dual_axis"
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An acquisition that is to be taken.
+
+    Attributes
+    ----------
+    acquisition : Acquisition
+        What is there.
+    row : Row
+        What was known of it.
+    name : str
+        Name of the data set, where it is not that of the file; else "".
+    entry : DataSetEntry or None
+        The data set that it belongs to already.
+    """
+
+    acquisition: Acquisition
+    row: Row
+    name: str = ""
+    entry: DataSetEntry | None = None
+
+
+class Taker:
+    """Writes for one watch.
+
+    Parameters
+    ----------
+    store : Store
+        Of the project.
+    watch : Watch
+        Whose sightings are written.
+    """
+
+    def __init__(self, store: Store, watch: Watch) -> None:
+        self.store = store
+        self.watch = watch
+        self.data_sets = DataSets(store)
+        self.queue = Queue(store)
+
+    def load(self) -> dict[str, Row]:
+        """Return what the watch has seen, by path."""
+        with self.store.read() as db:
+            rows = db.execute("SELECT * FROM seen WHERE watch = ?", (self.watch.id,)).fetchall()
+        return {row["path"]: _row(row) for row in rows}
+
+    def save(self, rows: Mapping[str, Row | None]) -> None:
+        """Write rows; None forgets one."""
+        if not rows:
+            return
+        with self.store.write() as db:
+            db.executemany(
+                "DELETE FROM seen WHERE watch = ? AND path = ?",
+                [(self.watch.id, path) for path, row in rows.items() if row is None],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO seen (watch, path, state, mark, since, reason, data_set)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (
+                        self.watch.id,
+                        path,
+                        str(row.state),
+                        f"{row.mark} {row.taken}",
+                        row.since,
+                        row.reason,
+                        row.data_set,
+                    )
+                    for path, row in rows.items()
+                    if row is not None
+                ],
+            )
+
+    def looked(self, now: float, device: int) -> None:
+        """Write when the folder was looked at, and on which file system it lies."""
+        with self.store.write() as db:
+            db.execute("UPDATE watch SET looked = ? WHERE id = ?", (now, self.watch.id))
+            if device != self.watch.settings.device:
+                settings = replace(self.watch.settings, device=device)
+                db.execute(
+                    "UPDATE watch SET settings = ? WHERE id = ?",
+                    (to_json(asdict(settings)), self.watch.id),
+                )
+                self.watch = replace(self.watch, settings=settings)
+
+    def still_active(self) -> bool:
+        """Whether the watch has not been stopped."""
+        with self.store.read() as db:
+            row = db.execute("SELECT active FROM watch WHERE id = ?", (self.watch.id,)).fetchone()
+        return row is not None and bool(row[0])
+
+    def tell(self, notice: Notice, now: float, *, data_set: str = "") -> None:
+        """Write a warning to the project's log."""
+        where = f"{shown(notice.where)}: " if notice.where else ""
+        self.store.add_event(
+            EventKind.WATCH,
+            f"{where}{shown(notice.found)}",
+            level="warning",
+            data_set=data_set,
+            code=notice.code,
+            when=now,
+        )
+
+    def by_name(self, name: str) -> DataSetEntry | None:
+        """Return the data set of that name, if there is one."""
+        try:
+            return self.data_sets.entry(name)
+        except TomolineError:
+            return None
+
+    def results_in(self, folder: str) -> set[str]:
+        """Return the folders of results that are, or lie in, a folder."""
+        with self.store.read() as db:
+            rows = db.execute(
+                "SELECT folder FROM data_set WHERE folder = ? OR (folder > ? AND folder < ?)",
+                (folder, f"{folder}/", f"{folder}0"),  # 0 is next to /
+            )
+            return {row[0] for row in rows}
+
+    def latest(self, number: int) -> Batch | None:
+        """Return the newest batch of a data set."""
+        return self.queue.latest([number]).get(number)
+
+    def take(self, ready: Sequence[Ready], now: float) -> dict[str, Row | None]:
+        """Take acquisitions and queue them; all at once, or one by one if one of them cannot be.
+
+        Returns
+        -------
+        dict of str to Row
+            What is known of them now.
+        """
+        if not ready:
+            return {}
+        try:
+            return self._take(ready, now)
+        except Faults as fault:
+            if len(ready) == 1:
+                one = ready[0]
+                return self._refused(one, fault, now)
+        done: dict[str, Row | None] = {}
+        for one in ready:
+            done |= self.take([one], now)
+        return done
+
+    def _take(self, ready: Sequence[Ready], now: float) -> dict[str, Row | None]:
+        pair = self.watch.settings.values.get(DUAL, [None])[0] is not False
+        with self.store.write():
+            if not self.still_active():
+                return {}
+            fresh = [one for one in ready if one.entry is None and not one.name]
+            entries = self._add([one.acquisition for one in fresh], "", pair)
+            known = {str(one.source): one for one in entries}
+            known |= {str(one.source_b): one for one in entries if one.source_b}
+            rows: dict[str, Row | None] = {}
+            queued: dict[int, DataSetEntry] = {}
+            for one in ready:
+                path = one.acquisition.path
+                entry = one.entry or known.get(os.path.realpath(path))
+                if entry is None:
+                    entry = self._add([one.acquisition], one.name, pair)[0]
+                if pair and one.acquisition.other_axis and not entry.dual and one.entry is None:
+                    self._tell_single(one, entry, now)
+                if one.entry is None or self._runs_again(one, entry, now):
+                    queued[entry.id] = entry
+                rows[path] = replace(
+                    one.row,
+                    state=SeenState.TAKEN,
+                    taken=one.acquisition.mark,
+                    reason="",
+                    data_set=entry.id,
+                )
+            self.queue.add(
+                list(queued.values()),
+                first=self.watch.settings.first,
+                last=self.watch.settings.last,
+                origin=f"watch {self.watch.folder}",
+                top=self.watch.on_top,
+            )
+            self.save(rows)
+        return rows
+
+    def _add(
+        self, acquisitions: Sequence[Acquisition], name: str, pair: bool
+    ) -> list[DataSetEntry]:
+        if not acquisitions:
+            return []
+        return self.data_sets.add(
+            [Path(one.path) for one in acquisitions],
+            name=name,
+            recipe=self.watch.recipe,
+            values=self.watch.settings.values,
+            origin=f"watch {self.watch.folder}",
+            pair=pair,
+        )
+
+    def _tell_single(self, one: Ready, entry: DataSetEntry, now: float) -> None:
+        path, other = shown(one.acquisition.path), shown(one.acquisition.other_axis)
+        message = f"{path} is a data set of its own: its other axis, {other}, had been run already"
+        self.store.add_event(EventKind.WATCH, message, data_set=entry.name, when=now)
+
+    def _runs_again(self, one: Ready, entry: DataSetEntry, now: float) -> bool:
+        """Whether a data set that is there has to be queued, and tell why."""
+        batch = self.latest(entry.id)
+        if not one.row.taken:  # somebody else has added it, or it vanished before it was run
+            failed = batch is not None and batch.state is BatchState.FAILED
+            return batch is None or (failed and one.row.data_set is not None)
+        ran = batch is not None and (batch.attempt > 0 or batch.state is not BatchState.WAITING)
+        found = "it has changed since it was taken."
+        if ran:
+            notice = errors.watch.REPLACED.notice(one.acquisition.path, found)
+            self.tell(notice, now, data_set=entry.name)
+        else:
+            message = f"{shown(one.acquisition.path)} has changed before it was run"
+            self.store.add_event(EventKind.WATCH, message, data_set=entry.name, when=now)
+        return True
+
+    def _refused(self, one: Ready, fault: TomolineError, now: float) -> dict[str, Row | None]:
+        row = replace(one.row, state=SeenState.INCOMPLETE, reason=f"{fault.code}: {fault.found}")
+        if row == one.row:
+            return {}
+        with self.store.write():
+            notice = Notice(fault.code, fault.where, fault.found, fault.remedy)
+            self.tell(notice, now)
+            self.save({row.path: row})
+        return {row.path: row}
+
+    def moved(self, row: Row, path: str, mark: str, now: float) -> dict[str, Row | None]:
+        """Follow an acquisition that was taken to its new place; nothing while it is being run."""
+        entry = self.data_sets.by_id(row.data_set) if row.data_set is not None else None
+        new = replace(row, path=path, state=SeenState.TAKEN, mark=mark, taken=mark, reason="")
+        try:
+            with self.store.write():
+                if entry is not None:
+                    axis = "b" if str(entry.source_b or "") == os.path.realpath(row.path) else ""
+                    self.data_sets.set_source(entry.name, Path(path), axis=axis)
+                rows: dict[str, Row | None] = {row.path: None, path: new}
+                self.save(rows)
+        except TomolineError:
+            return {}
+        return rows
+
+    def vanished(self, rows: Collection[Row], now: float) -> dict[str, Row | None]:
+        """Take the batches of acquisitions that are gone out of the queue, and tell."""
+        done: dict[str, Row | None] = {}
+        with self.store.write():
+            for row in rows:
+                batch = self.latest(row.data_set) if row.data_set is not None else None
+                gone = replace(row, state=SeenState.GONE, reason="")
+                if batch is not None and batch.state is BatchState.WAITING:
+                    self.queue.drop(batch, "its acquisition vanished before it was run")
+                    found = "it is not there any more; its batch was taken out of the queue."
+                    notice = errors.watch.SOURCE_GONE.notice(row.path, found)
+                    self.tell(notice, now, data_set=batch.name)
+                    gone = replace(gone, taken="", reason="vanished before it was run")
+                elif batch is not None and batch.state is BatchState.FAILED:
+                    gone = replace(gone, taken="")
+                done[row.path] = gone
+            self.save(done)
+        return done
+
+
+def _row(row: sqlite3.Row) -> Row:
+    mark, _, taken = row["mark"].partition(" ")
+    return Row(
+        row["path"],
+        SeenState(row["state"]),
+        mark,
+        taken,
+        row["since"],
+        row["reason"],
+        row["data_set"],
+    )

@@ -1,0 +1,250 @@
+"""One watched folder: look, group, judge, look inside, take."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from tomoline import errors
+from tomoline.queue.store import Store
+from tomoline.queue.watches import Watch
+from tomoline.queue.watching import inside
+from tomoline.queue.watching.choose import Chooser
+from tomoline.queue.watching.group import Acquisition, main_of
+from tomoline.queue.watching.names import shown
+from tomoline.queue.watching.scan import Disk, Look
+from tomoline.queue.watching.settle import Row, SeenState, judge
+from tomoline.queue.watching.sort import sorter_for
+from tomoline.queue.watching.take import Ready, Taker
+
+_PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
+
+
+class Watcher:
+    """Looks at a folder for one watch.
+
+    Parameters
+    ----------
+    store : Store
+        Of the project.
+    watch : Watch
+        What to look at and how.
+    """
+
+    def __init__(self, store: Store, watch: Watch) -> None:
+        self.watch = watch
+        self._taker = Taker(store, watch)
+        self._disk = Disk(watch.folder, watch.settings.depth)
+        self._sorter = sorter_for(watch, self._disk)
+        self._rows = self._taker.load()
+        self._groups: dict[str, list[Acquisition]] = {}
+        self._owners: dict[str, str] = {}
+        self._missing: set[str] = set()
+        self._quiet: set[str] = set()
+        self._told: set[str] = set()
+        self._first = True
+        self._gone = False
+        # Those that were late already at the last look have been warned about.
+        self._late = {
+            row.path
+            for row in self._rows.values()
+            if row.state in _PENDING and watch.looked - row.since >= watch.settings.late_s
+        }
+
+    def look(self, now: float) -> None:
+        """Look once, and do what follows."""
+        look = self._see(now)
+        if look is None:
+            return
+        self._tell_names(look, now)
+        folders = self._group(look)
+        found = [one for folder in folders for one in self._groups.get(folder, ())]
+        paths = self._paths_of(folders)
+        settings = self.watch.settings
+        in_place = self._taker.results_in(str(self.watch.folder))
+        verdict = judge(
+            {path: self._rows[path] for path in paths if path in self._rows},
+            found,
+            now,
+            settings.settle_s,
+            unknown=look.unknown,
+            in_place=in_place,
+            pass_over=self._first and not self.watch.looked and not settings.existing,
+        )
+        self._keep(verdict.rows)
+        ready = self._look_inside(verdict.settled)
+        self._keep(self._vanished(verdict.vanished, now), saved=True)
+        chooser = Chooser(self._taker, self._all(), self._rows)
+        chosen = chooser.choose(ready, now)
+        self._keep(chosen.rows)
+        self._save(verdict.rows.keys() | chosen.rows.keys() | {one.row.path for one in ready})
+        self._keep(self._taker.take(chosen.ready, now), saved=True)
+        self._warn_late(found, now)
+        self._taker.looked(now, look.device)
+        self._settle_folders(folders)
+        self._first = False
+
+    def _see(self, now: float) -> Look | None:
+        """Look at the disk; None while the watched folder is away."""
+        found = ""
+        try:
+            look = self._disk.look(self._quiet)
+        except OSError as error:
+            found = f"{error.strerror or error}."
+        else:
+            device = self.watch.settings.device
+            empty = not any(one.files or one.folders for one in look.folders.values())
+            if self._rows and empty and device not in (0, look.device):
+                found = "it is empty, on another file system than before: its disk is not mounted."
+        if not found:
+            if self._gone:
+                self._gone = False
+                self._quiet.clear()
+            self.watch = self._taker.watch
+            return look
+        if not self._gone:
+            self._gone = True
+            self._taker.tell(errors.watch.VANISHED.notice(self.watch.folder, found), now)
+        return None
+
+    def _tell_names(self, look: Look, now: float) -> None:
+        for name in look.not_utf8:
+            if name not in self._told:
+                self._told.add(name)
+                self._taker.tell(errors.watch.NOT_UTF8.notice(name, "it is left out."), now)
+
+    def _group(self, look: Look) -> list[str]:
+        """Group what has changed, and return the folders to be judged."""
+        away = {one for one in self._groups if one not in look.folders and not look.unknown(one)}
+        results = self._taker.results_in(str(self.watch.folder))
+        changed = set(look.folders) if self._first else look.changed
+        grouped = self._sorter.sort(look, changed, results, self._rows.keys())
+        for folder in away:
+            self._groups[folder] = []
+        self._groups |= grouped
+        for folder, acquisitions in grouped.items():
+            for one in acquisitions:
+                self._owners[one.path] = folder
+        if self._first:
+            for path in self._rows.keys() - self._owners.keys():
+                self._owners[path] = os.path.dirname(path)
+            return [*look.folders, *{self._owners[path] for path in self._rows} - {*look.folders}]
+        missing = {self._owners[path] for path in self._missing if path in self._owners}
+        pending = {one for one in look.folders if one not in self._quiet}
+        return sorted(away | grouped.keys() | pending | missing)
+
+    def _paths_of(self, folders: Iterable[str]) -> set[str]:
+        """Return the paths of rows that belong to folders."""
+        wanted = set(folders)
+        return {path for path, folder in self._owners.items() if folder in wanted}
+
+    def _all(self) -> dict[str, Acquisition]:
+        return {one.path: one for group in self._groups.values() for one in group}
+
+    def _look_inside(self, settled: Iterable[Acquisition]) -> list[Ready]:
+        """Return those that hold all that their first bytes promise."""
+        ready = []
+        for one in settled:
+            row = self._rows[one.path]
+            try:
+                problem = inside.lacking(Path(one.path), views=one.views) if one.same else ""
+            except OSError as error:
+                problem = f"it cannot be read: {error.strerror or error}"
+            if problem:
+                changed = replace(row, state=SeenState.INCOMPLETE, reason=problem)
+                if changed != row:
+                    self._taker.save({one.path: changed})
+                    self._rows[one.path] = changed
+            else:
+                ready.append(Ready(one, row))
+        return ready
+
+    def _vanished(self, gone: list[Row], now: float) -> dict[str, Row | None]:
+        """Follow what was moved; believe that something is gone when it was missing twice."""
+        rows: dict[str, Row | None] = {}
+        missing: set[str] = set()
+        really: list[Row] = []
+        new: dict[str, list[Acquisition]] = defaultdict(list)
+        for one in self._all().values() if gone else ():
+            row = self._rows.get(one.path)
+            if row is not None and not row.taken:
+                new[main_of(one.mark)].append(one)
+        for row in gone:
+            place = next((one for one in new[main_of(row.taken)] if _is_same(row, one)), None)
+            if place is None:
+                place = next((one for one in self._copies(row)), None)
+            if place is not None:
+                moved = self._taker.moved(row, place.path, place.mark, now)
+                rows |= moved
+                if not moved:
+                    missing.add(row.path)
+                elif place in new[main_of(row.taken)]:
+                    new[main_of(row.taken)].remove(place)
+            elif row.path in self._missing:
+                really.append(row)
+            else:
+                missing.add(row.path)
+        if really:
+            rows |= self._taker.vanished(really, now)
+        self._missing = missing
+        return rows
+
+    def _copies(self, row: Row) -> list[Acquisition]:
+        """Return copies of an acquisition that are there."""
+        if row.data_set is None:
+            return []
+        there = self._all()
+        return [
+            there[path]
+            for path, other in self._rows.items()
+            if other.state is SeenState.DUPLICATE
+            and other.data_set == row.data_set
+            and path in there
+        ]
+
+    def _keep(self, rows: dict[str, Row | None], *, saved: bool = False) -> None:
+        for path, row in rows.items():
+            if row is None:
+                self._rows.pop(path, None)
+                self._owners.pop(path, None)
+                self._late.discard(path)
+            else:
+                self._rows[path] = row
+
+    def _save(self, paths: Iterable[str]) -> None:
+        self._taker.save({path: self._rows.get(path) for path in paths})
+
+    def _warn_late(self, found: Iterable[Acquisition], now: float) -> None:
+        for one in found:
+            row = self._rows.get(one.path)
+            if row is None or row.state is not SeenState.INCOMPLETE:
+                self._late.discard(one.path)
+            elif one.path not in self._late and now - row.since >= self.watch.settings.late_s:
+                self._late.add(one.path)
+                minutes = (now - row.since) / 60
+                notice = errors.watch.INCOMPLETE.notice(
+                    one.path, f"for {minutes:.0f} min: {shown(row.reason)}."
+                )
+                self._taker.tell(notice, now)
+
+    def _settle_folders(self, folders: Iterable[str]) -> None:
+        """Note in which folders nothing is pending."""
+        needed: set[str] = set()
+        for folder in folders:
+            rows = [self._rows.get(one.path) for one in self._groups.get(folder, ())]
+            if all(row is not None and row.state not in _PENDING for row in rows):
+                self._quiet.add(folder)
+            else:
+                self._quiet.discard(folder)
+                needed.update(self._sorter.needed(folder))
+        self._quiet -= needed
+        for folder in self._quiet:
+            self._disk.forget_files(folder)
+
+
+def _is_same(row: Row, one: Acquisition) -> bool:
+    """Whether what has appeared can be what has vanished: times in seconds do not tell enough."""
+    return not one.coarse or os.path.basename(row.path) == os.path.basename(one.path)
