@@ -214,7 +214,7 @@ class Attempts:
         if batch.pid is not None:
             worker = self._launcher.attach(batch.pid, batch.birth)
         elif take_back(files.job) is Claim.HELD:
-            found = holder(files.events)
+            found = holder(files.job, files.events)
             if found is None:
                 return None
             worker = self._launcher.attach(*found)
@@ -289,7 +289,7 @@ class Attempts:
             if key in running:
                 continue
             if take_back(files.job) is Claim.HELD:
-                found = holder(files.events)
+                found = holder(files.job, files.events)
                 if found is not None:
                     self._launcher.attach(*found).kill()
                 continue

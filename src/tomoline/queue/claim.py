@@ -64,12 +64,12 @@ def take_back(job_path: Path) -> Claim:
     return Claim.VOID
 
 
-def holder(events: Path) -> tuple[int, str] | None:
+def holder(job_path: Path, events: Path) -> tuple[int, str] | None:
     """Return pid and birth of the worker that holds a job; None if it has not told them yet.
 
     Only who holds the job writes its events, so what they say of him is true.
     """
-    found, _ = read_events(events, 0)
+    found, _ = read_events(events, 0) if job_path.exists() else ([], 0)
     for event in found:
         if event["event"] == "started":
             return int(event["pid"]), str(event["birth"])
