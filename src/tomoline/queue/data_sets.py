@@ -222,7 +222,7 @@ class DataSets(Lookup):
                 present: Values = json.loads(below["given"])
                 before = dict(present)
                 for key, value in copied.items():
-                    if key == DUAL and bool(value) != bool(below["source_b"]):
+                    if key == DUAL and (value is True) != bool(below["source_b"]):
                         continue
                     if value is ...:
                         present.pop(key, None)

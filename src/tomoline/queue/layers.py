@@ -97,9 +97,9 @@ class Layers:
                     "INSERT OR REPLACE INTO layer VALUES (?, ?, ?, ?, ?)",
                     (name, rank, file, digest, to_json(as_values(values))),
                 )
-            source = f" from {file}" if file else ""
-            text = f"{name}: {len(values)} parameters{source}" if values or file else "none"
-            self.store.add_event(EventKind.PROJECT, f"layer {text}")
+            source = f" of {file}" if file else ""
+            text = f"{len(values)} parameters{source}" if values or file else "taken away"
+            self.store.add_event(EventKind.PROJECT, f"{name}: {text}")
 
     def update(self, values: Mapping[str, Any], *, unset: Sequence[str] = ()) -> None:
         """Set and unset values of the layer "project", which all data sets share."""

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tomoline.errors import Faults, TomolineError
+from tomoline.queue._acquisitions import other_axis, pair_up, stack_key
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
@@ -87,3 +90,190 @@ def test_removing_drops_batches_and_refuses_what_runs(project: Project, tmp_path
     with pytest.raises(TomolineError, match="Did you mean two") as unknown:
         project.data_sets.entry("tow")
     assert unknown.value.code == "PROJ-08"
+
+
+def test_boxes_come_from_the_layers_first_and_then_from_the_line_before(
+    project: Project, tmp_path: Path
+) -> None:
+    project.layers.put("user template", {"setup.montage": (True, "t.adoc:1")})
+    one, two, three, four = stacks(tmp_path / "raw", "1.mrc", "2.mrc", "3.mrc", "4.h5")
+    first, second = project.data_sets.add([one, two])
+    assert project.data_sets.given(first) == {}
+    assert project.data_sets.given(second)["setup.montage"] == [True, "from the line before"]
+    project.data_sets.set(["2"], {"setup.montage": (False, "--no-montage")})
+    scan, third = project.data_sets.add([four, three])
+    assert project.data_sets.given(scan) == {}
+    assert project.data_sets.given(third)["setup.montage"] == [False, "from the line before"]
+    (five,) = project.data_sets.add(
+        stacks(tmp_path / "raw", "5.mrc"), values={"find_fiducials.two_surfaces": (True, "--set")}
+    )
+    (six,) = project.data_sets.add(stacks(tmp_path / "raw", "6.mrc"))
+    assert project.data_sets.given(five)["find_fiducials.two_surfaces"] == [True, "--set"]
+    assert project.data_sets.given(six)["find_fiducials.two_surfaces"][0] is True
+
+
+def test_copying_down_takes_what_holds(project: Project, tmp_path: Path) -> None:
+    entries = project.data_sets.add(
+        stacks(tmp_path / "raw", "1.mrc", "2.mrc", "Pa.mrc", "Pb.mrc", "4.mrc")
+    )
+    key = "reconstruct.thickness_px"
+    project.layers.update({key: (200, "project")})
+    project.data_sets.set(["1"], {"setup.montage": (True, "x")})
+    project.data_sets.set(["P"], {key: (300, "x")})
+    assert project.data_sets.copy_down("2") == 0
+    assert project.data_sets.copy_down("1") == 3
+    montage = [project.data_sets.given(one)["setup.montage"][0] for one in entries]
+    assert montage == [True] * 4
+    assert [one.dual for one in project.data_sets.entries()] == [False, False, True, False]
+    assert project.data_sets.given(entries[2])["setup.dual_axis"][0] is True
+    assert project.data_sets.copy_down("2", [key]) == 2
+    assert project.data_sets.given(entries[2])[key] == [200, "copied down from 2"]
+    project.layers.update({}, unset=[key])
+    assert project.data_sets.copy_down("1", [key]) == 2  # nothing gives it: nothing there either
+    assert key not in project.data_sets.given(entries[2])
+
+
+def test_names_and_folders_are_taken_once(project: Project, tmp_path: Path) -> None:
+    raw, other = tmp_path / "raw", tmp_path / "other"
+    (spaces,) = project.data_sets.add(stacks(raw, "Zelle ä 1.mrc"))
+    assert spaces.folder == project.folder / "Zelle ä 1"
+    stacks(raw, "TS.mrc", "TS.st", "Qa.st", "Qa.mrc", "new.mrc")
+    stacks(other, "TS.mrc", "Zelle ä 1.mrc", ".hidden.mrc")
+    for paths, code in (
+        ([raw / "new.mrc", raw / "TS.mrc", raw / "TS.st"], "PROJ-09"),
+        ([raw / "TS.mrc", other / "TS.mrc"], "PROJ-09"),
+        ([raw / "Qa.st", raw / "Qa.mrc"], "PROJ-09"),
+        ([other / "Zelle ä 1.mrc"], "PROJ-09"),
+        ([raw / "new.mrc", other / "none.mrc"], "FILE-01"),
+        ([other / ".hidden.mrc"], "PROJ-17"),
+    ):
+        with pytest.raises(Faults) as caught:
+            project.data_sets.add(paths)
+        assert caught.value.code == code
+    for arguments in (
+        {"name": "a/b"},
+        {"folder": spaces.folder},
+        {"name": "Zelle ä 1"},
+        {"recipe": "movie"},
+    ):
+        with pytest.raises(TomolineError):
+            project.data_sets.add([raw / "new.mrc"], **arguments)  # type: ignore[arg-type]
+    assert [one.name for one in project.data_sets.entries()] == ["Zelle ä 1"]
+    (named,) = project.data_sets.add([other / "Zelle ä 1.mrc"], name="second")
+    assert (named.name, named.folder) == ("second", project.folder / "second")
+
+
+def test_results_go_beside_a_stack_in_its_own_folder_only(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "one") as project:
+        inside, link = tmp_path / "raw" / "TS", tmp_path / "link.mrc"
+        stacks(inside, "TS.mrc", "scan.h5")
+        link.symlink_to(inside / "TS.mrc")
+        (entry,) = project.data_sets.add([inside / "TS.mrc"])
+        assert entry.folder == inside
+        assert project.data_sets.add([link]) == [entry]
+        (scan,) = project.data_sets.add([inside / "scan.h5"], folder=tmp_path / "there")
+        assert scan.folder == tmp_path / "there"
+    with Project.create(tmp_path / "two", deliver=tmp_path / "results") as project:
+        (entry,) = project.data_sets.add([inside / "TS.mrc"])
+        assert entry.folder == tmp_path / "results" / "TS"
+
+
+def test_the_folder_of_an_earlier_run_is_taken_as_it_is(project: Project, tmp_path: Path) -> None:
+    done = tmp_path / "done" / "TS"
+    done.mkdir(parents=True)
+    for root in ("TSa", "TSb"):
+        text = f'{{"root": "{root}", "recipe": "tilt", "source": "/raw/{root}.mrc"}}'
+        (done / f"{root}.tomoline.json").write_text(text, encoding="utf-8")
+    (entry,) = project.data_sets.add([done])
+    assert (entry.name, entry.folder, entry.source_b) == ("TS", done, Path("/raw/TSb.mrc"))
+    (done / "TSb.tomoline.json").write_text("{", encoding="utf-8")
+    (done / "Z.tomoline.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(Faults, match="it is no record"):
+        project.data_sets.add([done / "Z.tomoline.json"])
+
+
+def test_dual_axis_is_a_matter_of_the_stacks(project: Project, tmp_path: Path) -> None:
+    a, b, alone = stacks(tmp_path / "raw", "TSa.mrc", "TSb.mrc", "other.mrc")
+    first, second = project.data_sets.add([a, b], pair=False)
+    assert [first.name, second.name] == ["TSa", "TSb"]
+    project.data_sets.add([alone])
+    with pytest.raises(Faults, match="is a data set of its own"):
+        project.data_sets.set_dual(["TSa"], True)
+    with pytest.raises(Faults, match="neither a nor b"):
+        project.data_sets.set_dual(["other"], True)
+    project.data_sets.remove(["TSb"])
+    (pair,) = project.data_sets.set_dual(["TSa"], True)
+    assert (pair.id, pair.name, pair.source_b) == (first.id, "TS", b)
+    project.data_sets.set(["TS"], {"setup.exclude_views": ([2], "x")}, axis="b")
+    (single,) = project.data_sets.set_dual(["TS"], False)
+    assert (single.name, single.source_b) == ("TSa", None)
+    # The user wants them apart now, so the other stack does not join.
+    assert project.data_sets.add([b])[0].name == "TSb"
+    with pytest.raises(Faults, match="no axis b"):
+        project.data_sets.set(["TSa"], {}, axis="b")
+
+
+def test_all_is_found_as_it_was_left(project: Project, tmp_path: Path) -> None:
+    names = [f"{one}.mrc" for one in ("b1", "b2", "a1")]
+    entries = project.data_sets.add(stacks(tmp_path / "raw", *names))
+    project.data_sets.set_run(["b*"], False)
+    project.data_sets.set(["a1"], {"setup.gold_diameter_nm": (10.0, "x")})
+    project.data_sets.set(["*"], {}, unset=["setup.dual_axis"])
+    project.data_sets.set_source("b2", stacks(tmp_path / "raw", "new.mrc")[0])
+    with Project.open(project.folder) as again:
+        known = again.data_sets.entries()
+        assert [one.name for one in known] == ["b1", "b2", "a1"]
+        assert [one.id for one in known] == [one.id for one in entries]
+        assert [one.run for one in known] == [False, False, True]
+        assert [one.name for one in again.data_sets.entries(flagged=True)] == ["a1"]
+        assert [one.name for one in again.data_sets.entries(["[ab]1", "a1"])] == ["b1", "a1"]
+        assert again.data_sets.given(known[2])["setup.gold_diameter_nm"] == [10.0, "x"]
+        assert "setup.dual_axis" not in again.data_sets.given(known[1])
+        assert again.data_sets.by_source(tmp_path / "raw" / "new.mrc") == known[1]
+        assert again.data_sets.by_id(known[0].id) == known[0]
+        assert again.data_sets.by_id(99) is None
+        with pytest.raises(TomolineError, match="fits that pattern"):
+            again.data_sets.entries(["z*"])
+
+
+def test_a_data_set_that_runs_keeps_its_acquisition(project: Project, tmp_path: Path) -> None:
+    (path, _) = stacks(tmp_path / "raw", "TSa.mrc", "TSb.mrc")
+    project.data_sets.add([path])
+    running = batch(project.store, queue(project, "TSa"))
+    assert running is not None
+    change_state(project.store, running, BatchState.RUNNING, "starts", processor=1, pid=1)
+    for change in (
+        lambda: project.data_sets.set_source("TSa", path),
+        lambda: project.data_sets.set_dual(["TSa"], True),
+    ):
+        with pytest.raises(Faults) as caught:
+            change()
+        assert caught.value.code == "PROJ-10"
+    project.data_sets.set(["TSa"], {"setup.gold_diameter_nm": (10.0, "x")})  # at its next start
+
+
+NAMES = st.lists(
+    st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["T", "Ta", "x", "", "a"]),
+        st.sampled_from(["a", "b", "", "c", "ab"]),
+        st.sampled_from([".mrc", ".st", ".MRC", ".tif", ".tiff", ".h5", ""]),
+    ),
+    unique=True,
+)
+
+
+@given(NAMES, st.sampled_from(["/x", "/y"]))
+def test_pairing_puts_every_file_into_exactly_one_entry(names: list[str], folder: str) -> None:
+    paths = [Path(folder) / (name or "none") for name in names]
+    paths = list(dict.fromkeys(paths))
+    pairs = pair_up(paths)
+    flat = [path for pair in pairs for path in pair if path is not None]
+    assert sorted(flat) == sorted(paths)
+    for a, b in pairs:
+        if b is not None:
+            assert (a.stem[:-1], a.stem[-1] + b.stem[-1]) == (b.stem[:-1], "ab")
+    alone = {stack_key(a) for a, b in pairs if b is None}
+    lonely = [one for one in alone if one and other_axis(Path(f"{one[0]}/{one[1]}.{one[2]}"))]
+    for folder_, stem, kind in lonely:  # nothing that could be paired was left
+        assert other_axis(Path(f"{folder_}/{stem}.{kind}")) not in alone
