@@ -50,7 +50,7 @@ class MailServer:
         """Subjects of what it has taken."""
         return [str(one["Subject"]) for one in self.messages]
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Any, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refused:
@@ -58,7 +58,9 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: SMTP, session: Any, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Any, envelope: Envelope
+    ) -> str:
         assert isinstance(envelope.content, bytes)
         content = envelope.content.replace(b"\r\n", b"\n")
         self.messages.append(message_from_bytes(content, policy=policy.default))

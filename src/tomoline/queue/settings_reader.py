@@ -36,7 +36,10 @@ def lines_of(text: str) -> dict[tuple[str, str], int]:
             table = match[1]
             found.setdefault((table, ""), number)
         elif match := _KEY.match(line):
-            key = (match[1], match[2]) if match[2] else (table or match[1], match[1])
+            if match[2]:
+                key = (match[1], match[2])
+            else:
+                key = (table, match[1]) if table else (match[1], "")
             found.setdefault(key, number)
     return found
 
@@ -77,7 +80,8 @@ class SettingsReader:
         tls = self._choice("mail", "tls", "starttls", tuple(TLS_PORTS))
         server = self._text("mail", "server")
         to = self._texts("mail", "to", ())
-        for key, addresses in (("to", to), ("sender", (self._text("mail", "sender"),))):
+        sender = self._text("mail", "sender")
+        for key, addresses in (("to", to), ("sender", (sender,))):
             for one in addresses:
                 if one and not is_address(one):
                     self._fault(("mail", key), f"{one!r} is no e-mail address.")
@@ -94,7 +98,7 @@ class SettingsReader:
             tls=tls,
             user=user,
             password=self._password(user),
-            sender=self._text("mail", "sender"),
+            sender=sender,
             to=to,
             on=self._occasions("mail", MailSettings.on),
             ca_file=ca_file,
@@ -105,8 +109,7 @@ class SettingsReader:
         """Return the table ``[hook]``."""
         command = self._text("hook", "command")
         try:
-            if command and not shlex.split(command):
-                self._fault(("hook", "command"), "the command is empty.")
+            shlex.split(command)
         except ValueError as error:
             self._fault(("hook", "command"), f"the command cannot be split into words: {error}.")
         return HookSettings(
@@ -139,7 +142,7 @@ class SettingsReader:
             if not word:
                 self._fault(key, f"{holder} is empty.")
         if holder.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            self._fault(key, f"others may read {holder}: chmod 600 {shlex.quote(str(holder))}")
+            self._fault(key, f"others may read {holder}; 'chmod 600' ends that.")
         return word
 
     def _get(self, table: str, key: str) -> Any:

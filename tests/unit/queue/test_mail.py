@@ -94,7 +94,7 @@ def test_a_wrong_password_is_told(certificate: Path, tls: str) -> None:
 
 def test_a_server_that_wants_a_login_is_told(certificate: Path) -> None:
     with serve(tls="starttls", certificate=certificate, login=True) as server:
-        with pytest.raises(TomolineError, match="refuses the sender em@example.org: 530"):
+        with pytest.raises(TomolineError, match=r"refuses the sender em@example\.org: 530"):
             send_mail(server.settings("starttls"), "done", "")
 
 
@@ -109,7 +109,7 @@ def test_of_two_receivers_one_may_be_refused(server: MailServer) -> None:
 
 def test_a_refused_receiver_is_told(server: MailServer) -> None:
     server.refused.add("ann@example.org")
-    with pytest.raises(TomolineError, match="ann@example.org: 550 no such mailbox") as caught:
+    with pytest.raises(TomolineError, match=r"ann@example\.org: 550 no such") as caught:
         send_mail(server.settings(), "done", "")
     assert caught.value.code == "MAIL-02"
 
