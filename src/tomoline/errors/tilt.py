@@ -57,8 +57,9 @@ MONTAGE = ErrorKind(
 DUAL_AXIS = ErrorKind(
     "SETUP-08",
     "one axis of a dual-axis set",
-    "Each axis becomes a tomogram of its own.",
-    "Combine the two tomograms in IMOD; tomoline does not combine axes yet.",
+    "Each axis becomes a tomogram of its own; tomoline does not combine axes yet.",
+    "Combine them in IMOD: open the folder with Etomo as a dual-axis set and use Tomogram "
+    "Combination, or run setupcombine there.",
     step="setup",
     warning=True,
 )
@@ -82,6 +83,15 @@ ANGLES_DIFFER = ErrorKind(
     "sources of tilt angles differ",
     "Where several sources tell the tilt angles, they should agree.",
     "Check which is right; remove the wrong one or set setup.use_rawtlt=false.",
+    step="setup",
+    warning=True,
+)
+BOUNDARY_NOT_CARRIED = ErrorKind(
+    "SETUP-12",
+    "boundary model not carried over",
+    "The boundary of axis b is that of axis a where it is sure how the axes lie to each other.",
+    "Axis b is run without a boundary. Draw one on its raw stack, near zero tilt, save it as "
+    "ROOTb_rawbound.mod beside the stack, and run axis b again.",
     step="setup",
     warning=True,
 )
@@ -358,6 +368,7 @@ KINDS = (
     BAD_MDOC,
     BAD_ANGLES,
     ANGLES_DIFFER,
+    BOUNDARY_NOT_CARRIED,
     BAD_PIXELS,
     NON_FINITE,
     DARK_VIEW,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -214,6 +215,10 @@ def _target(params: FindFiducialsParams, views: BeadViews) -> int | None:
     return None
 
 
+def _beside(folder: Path, root: str, params: FindFiducialsParams) -> Sequence[Path]:
+    return [folder / params.boundary_model] if params.boundary_model is not None else []
+
+
 def _boundary(
     params: FindFiducialsParams, context: StepContext, views: BeadViews
 ) -> list[NDArray[np.float64]]:
@@ -270,4 +275,6 @@ FIND_FIDUCIALS = Step(
     reads=("fixed_stack", "views", "coarse_transforms", "coarse", "prealigned_stack"),
     writes=("fiducials", "seeds"),
     memory_bytes=_memory_bytes,
+    optional=("boundary",),
+    beside=_beside,
 )

@@ -9,6 +9,7 @@ from typing import Literal
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._carry_boundary import carry_boundary, files_of_other_axis, is_carried
 from tomoline.steps._delivery import check_space, companions, deliver
 from tomoline.steps._recording import (
     choose_angles,
@@ -64,6 +65,12 @@ class SetupParams(StepParams):
         "over to this one.",
         template=False,
         when="Projects set it for the second axis of a dual-axis set.",
+    )
+    boundary_from_model: Path | None = parameter(
+        None,
+        help="Boundary model drawn on the other axis's stack, where it is not its "
+        "ROOT_rawbound.mod.",
+        template=False,
     )
     montage: bool = parameter(
         False,
@@ -157,10 +164,12 @@ def run(params: SetupParams, context: StepContext) -> Values:
     """Check the acquisition and deliver it into the data set's folder."""
     if params.montage:
         raise errors.tilt.MONTAGE.error(context.source, "setup.montage is set.")
-    if params.dual_axis:
-        context.warn(
-            errors.tilt.DUAL_AXIS.notice(context.source, "the set is marked as dual axis.")
+    if params.boundary_from == context.root:
+        raise errors.parameters.BAD_VALUE.error(
+            "setup.boundary_from", f"{context.root} is this axis itself, not the other one."
         )
+    if params.dual_axis:
+        context.warn(errors.tilt.DUAL_AXIS.notice(context.root, _other_axis(context)))
     source = context.source if context.source.exists() else context.folder / f"{context.root}.mrc"
     recording = read_recording(source, params, context)
     if recording.stack.is_montage:
@@ -211,6 +220,7 @@ def run(params: SetupParams, context: StepContext) -> Values:
     deliver(source, recording, params.delivery, angles, context)
     with context.writing("acquisition") as path:
         acquisition.write(path)
+    boundary = carry_boundary(context, params.boundary_from, params.boundary_from_model)
     return {
         "views": count,
         "height_px": height,
@@ -228,16 +238,37 @@ def run(params: SetupParams, context: StepContext) -> Values:
         "prior_dose_e_per_a2": [dose.prior for dose in doses],
         "excluded_views": sorted(set(params.exclude_views)),
         "delivered_by": params.delivery,
+        **boundary,
     }
+
+
+def _other_axis(context: StepContext) -> str:
+    """Say which axis this is and which one it is to be combined with."""
+    name = context.folder.name
+    for own, other in (("a", "b"), ("b", "a")):
+        if context.root == f"{name}{own}":
+            return f"it is axis {own}; its tomogram is not combined with that of {name}{other} yet."
+    return "the set is marked as dual axis."
+
+
+def _beside(folder: Path, root: str, params: SetupParams) -> Sequence[Path]:
+    return files_of_other_axis(folder, params.boundary_from, params.boundary_from_model)
 
 
 def _external(source: Path, params: SetupParams) -> Sequence[Path]:
     named = [Path(params.tilt_angles_file)] if params.tilt_angles_file else []
-    return [source, *companions(source).values(), *named]
+    beside = {kind: path for kind, path in companions(source).items() if not _is_result(kind, path)}
+    return [source, *beside.values(), *named]
+
+
+def _is_result(kind: str, path: Path) -> bool:
+    """Whether what lies beside the stack is a result: a stack in place has its results there."""
+    return kind == "boundary" and is_carried(path)
 
 
 def _memory_bytes(shape: Shape, params: SetupParams) -> int:
-    return 64 << 20  # a buffer for copying
+    # A buffer for copying; to carry over a boundary, a view of each axis and smaller copies.
+    return max(64 << 20, 48 * shape.height * shape.width if params.boundary_from else 0)
 
 
 SETUP = Step(
@@ -247,7 +278,8 @@ SETUP = Step(
     params=SetupParams,
     run=run,
     reads=(),
-    writes=("raw_stack", "raw_tilt_angles", "acquisition"),
+    writes=("raw_stack", "raw_tilt_angles", "acquisition", "boundary", "boundary_turn"),
     memory_bytes=_memory_bytes,
     external=_external,
+    beside=_beside,
 )

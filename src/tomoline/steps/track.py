@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
@@ -175,6 +177,11 @@ def _patches(params: TrackParams, context: StepContext, views: BeadViews) -> _Tr
     return _Tracked("patches", tracks, solution.common_rotation_rad, score)
 
 
+def _beside(folder: Path, root: str, params: TrackParams) -> Sequence[Path]:
+    given = params.patch_boundary_model
+    return [folder / given] if given is not None else []
+
+
 def _patch_work(params: TrackParams, context: StepContext, binning: int) -> PatchWork:
     """Return what is asked of patches, in raw pixels."""
     from tomoline.kernels.correlate import BandPass
@@ -184,8 +191,11 @@ def _patch_work(params: TrackParams, context: StepContext, binning: int) -> Patc
         return None if pair is None else (pair[0] * binning, pair[1] * binning)
 
     boundary = params.patch_boundary_model
-    if boundary is not None and not boundary.is_absolute():
+    if boundary is not None:
         boundary = context.folder / boundary
+        own = context.folder / f"{context.root}_rawbound.mod"
+        if boundary == own and not own.exists() and context.has("boundary_turn"):
+            boundary = None  # the set-up has told why there is none to carry over
     length = params.piece_length_views
     return PatchWork(
         size_px=raw(params.patch_size_px),
@@ -309,7 +319,8 @@ TRACK = Step(
     params=TrackParams,
     run=run,
     reads=("fixed_stack", "views", "coarse_transforms", "coarse", "prealigned_stack", "fiducials"),
-    optional=("seeds",),
+    optional=("seeds", "boundary_turn"),
     writes=("tracks", "track_info"),
     memory_bytes=_memory_bytes,
+    beside=_beside,
 )
