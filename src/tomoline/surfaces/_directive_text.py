@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tomoline import errors
 from tomoline.errors import Notice
@@ -135,8 +135,8 @@ def _means(text: str, value: Any, info: ParameterInfo) -> bool:
         return False
     if not text:
         # Without a meaning of its own it cancels: the parameter is at its default then.
-        if info.type is bool:
-            return False
+        if info.type is bool or bool in get_args(info.type):
+            return False  # IMOD takes 0 and 1 only
         empty = info.default if info.directive_empty is ... else info.directive_empty
         return _equal(empty, value)
     try:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tomoline.queue.project import Project
 
 EXCLUDE = "setup.exclude_views"
+DUAL = "setup.dual_axis"
 BOXES = ("setup.montage", "find_fiducials.two_surfaces")
 """What Etomo's table says of each stack, besides its axes."""
 OTHER_AXIS = {"a": "b", "b": "a"}
@@ -159,16 +160,22 @@ def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
             own |= {
                 key: value
                 for key, value in one.values.items()
-                if key in own or _shared_value(key, present) != [value.value]
+                if key not in own and _shared_value(key, present) != [value.value]
             }
             was_there = project.data_sets.by_source(one.stacks[0]) is not None
             try:
-                [entry] = project.data_sets.add(
+                found = project.data_sets.add(
                     one.stacks, values=_pairs(own), origin=origin, pair=one.row.dual
                 )
             except Faults as several:
                 faults += several.faults
                 continue
+            if len(found) > 1:
+                names = " and ".join(entry.name for entry in found)
+                text = f"the two axes of {one.row.name} are the data sets {names} of the project."
+                faults.append(errors.project.SAME_NAME.error(one.where, text))
+                continue
+            [entry] = found
             if was_there:
                 project.data_sets.set([entry.name], _pairs(own))
             if one.values_b:
@@ -206,7 +213,7 @@ def _pairs(values: Values) -> dict[str, tuple[Any, str]]:
 
 def _boxes(one: PlannedRow, shared: Sequence[Mapping[str, Any]]) -> Values:
     """Return the boxes of a line, which would else be those of the line before."""
-    found = {}
+    found = {DUAL: LayerValue(one.row.dual, one.where)}
     for key in BOXES:
         value = _shared_value(key, shared) or [False]
         found[key] = one.values.get(key, LayerValue(value[0], one.where))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
 from tomoline.files.atomic import translate_os_error
+from tomoline.surfaces.names import suggestion
 from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
 
 if TYPE_CHECKING:
@@ -95,16 +96,13 @@ def find(name: str, kind: str = "", places: TemplatePlaces | None = None) -> tup
             return one, find_template(name, one, places)
         except TomolineError:
             continue
-    everywhere = TemplatePlaces(
-        user=tuple(folder for one in KINDS for folder in places.folders(one))
+    looked = ", ".join(str(folder) for one in KINDS for folder in places.folders(one))
+    near = suggestion(name.removesuffix(SUFFIX), {one.name for one in templates(places=places)})
+    raise errors.files.MISSING.error(
+        "",
+        f"there is no template {name} in {looked}.{near}",
+        "Correct the name; 'tomoline template list' tells what there is.",
     )
-    try:
-        return "user", find_template(name, "user", everywhere)
-    except TomolineError as fault:
-        text = fault.found.replace("the user template", "the template")
-        raise errors.files.MISSING.error(
-            "", text, "Correct the name; 'tomoline template list' tells what there is."
-        ) from None
 
 
 def check_kind(kind: str) -> str:
