@@ -157,7 +157,7 @@ def test_names_and_folders_are_taken_once(project: Project, tmp_path: Path) -> N
         {"recipe": "movie"},
     ):
         with pytest.raises(TomolineError):
-            project.data_sets.add([raw / "new.mrc"], **arguments)  # type: ignore[arg-type]
+            project.data_sets.add([raw / "new.mrc"], **arguments)
     assert [one.name for one in project.data_sets.entries()] == ["Zelle ä 1"]
     (named,) = project.data_sets.add([other / "Zelle ä 1.mrc"], name="second")
     assert (named.name, named.folder) == ("second", project.folder / "second")

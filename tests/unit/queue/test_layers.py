@@ -32,7 +32,7 @@ def pair(project: Project, tmp_path: Path) -> DataSetEntry:
 
 def test_every_layer_goes_before_the_ones_below_it(project: Project, pair: DataSetEntry) -> None:
     layers = project.layers
-    expected = [("default", None)]
+    expected: list[tuple[str, int | None]] = [("default", None)]
     for number, name in enumerate(NAMES, start=100):
         if name == "project":
             layers.update({THICKNESS: (number, "--set")})
