@@ -17,6 +17,10 @@ from tomoline.queue.job import Job
 from tomoline.queue.process import birth_of, is_alive
 
 
+# Each library would start as many threads as there are cores, in every worker.
+LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
 class Worker(Protocol):
     """The process of a batch."""
 
@@ -90,6 +94,7 @@ class SystemLauncher:
 
     def start(self, job_path: Path, job: Job) -> SystemWorker:
         """Start the process of a job; what it prints goes to ``JOB.out``."""
+        threads = {name: str(job.threads) for name in LIBRARY_THREADS}
         with out_path(job_path).open("ab") as out:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tomoline.queue.worker", str(job_path)],
@@ -97,6 +102,7 @@ class SystemLauncher:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd="/",
+                env=threads | os.environ,
                 start_new_session=True,
             )
         return SystemWorker(process.pid, birth_of(process.pid), process)

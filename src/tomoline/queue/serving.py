@@ -55,6 +55,7 @@ def _serve(store: Store) -> int:
     if lock is None:
         raise errors.queue.RUNNING.error(store.folder, "its runner is at work.")
     try:
+        identity = _identity(store)
         _register(store)
         ending = _Ending()
         trouble = _Trouble()
@@ -65,7 +66,7 @@ def _serve(store: Store) -> int:
             tell=trouble.tell,
         )
         try:
-            return _loop(store, runner, ending, trouble)
+            return _loop(store, runner, ending, trouble, identity)
         finally:
             runner.end()
     finally:
@@ -87,11 +88,16 @@ def _register(store: Store) -> None:
         store.add_event(EventKind.RUN, f"runner begins, process {os.getpid()}")
 
 
-def _loop(store: Store, runner: Runner, ending: _Ending, trouble: _Trouble) -> int:
-    identity = _identity(store)
+def _loop(
+    store: Store,
+    runner: Runner,
+    ending: _Ending,
+    trouble: _Trouble,
+    identity: tuple[int, int] | None,
+) -> int:
     runner.begin()
     while not ending.wanted:
-        if _identity(store) != identity:
+        if identity is None or _identity(store) != identity:
             runner.abandon()
             raise errors.project.NO_PROJECT.error(
                 store.folder, "its store has been moved or deleted while it was being run."

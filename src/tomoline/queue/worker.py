@@ -146,4 +146,9 @@ class Events:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All files are closed and on the disk. Taking the interpreter and its libraries apart would
+    # take longer than many a step.
+    os._exit(code)
