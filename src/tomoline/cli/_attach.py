@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tomoline.cli._run_lines import left_text, lines_of, running_line
+from tomoline.cli._run_lines import counts_text, lines_of, processor_lines
 from tomoline.queue.model import BatchState, RunState
 
 if TYPE_CHECKING:
@@ -147,7 +147,5 @@ class _Live(AbstractContextManager[Any]):
         from rich.text import Text
 
         width = self._live.console.width
-        lines = [running_line(one, width) for one in status.running]
-        counts = ", ".join(f"{count} {state}" for state, count in status.counts.items() if count)
-        lines.append(f"{counts}{left_text(status)}"[:width])
+        lines = [*processor_lines(status, width), counts_text(status)[:width]]
         self._live.update(Text("\n".join(lines)))

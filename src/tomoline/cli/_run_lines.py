@@ -77,6 +77,24 @@ def running_line(one: Batch, width: int | None = None) -> str:
     return f"{text.rstrip()}{ending}"[:width]
 
 
+def processor_lines(status: Status, width: int | None = None) -> Iterator[str]:
+    """Yield a line for each processor, busy or free, cut to a width."""
+    busy = {one.processor: one for one in status.running}
+    for number in sorted({*busy, *range(1, status.plan.processors + 1)} - {None}):
+        one = busy.get(number)
+        yield f"P{number:<3}free" if one is None else running_line(one, width)
+
+
+def counts_text(status: Status) -> str:
+    """Return how many batches are in which state, and how long the rest may take."""
+    counts = [
+        f"{count} {state}"
+        for state, count in status.counts.items()
+        if count and state != BatchState.DROPPED
+    ]
+    return f"{', '.join(counts)}{left_text(status)}"
+
+
 def left_text(status: Status) -> str:
     """Return how long the rest may take, in words; "" where that is not known."""
     return "" if status.left_s is None else f"; about {duration_text(status.left_s)} left"
@@ -103,20 +121,14 @@ def status_lines(status: Status) -> Iterator[str]:
     yield f"{status.name}  {status.folder}"
     runner = f", runner {status.runner} on {status.host}" if status.runner else ", no runner"
     since = f" since {utc(status.began)}" if status.runner and status.began else ""
-    asked = [
-        f"{what} {number}"
-        for number, what in (
-            (status.processors, "processors:"),
-            (status.threads, "threads of each:"),
-            (status.memory_bytes >> 20, "MiB for all:"),
-        )
-        if number
-    ]
-    yield f"{status.wanted}{runner}{since}{', ' if asked else ''}{', '.join(asked)}"
-    counts = [f"{count} {state}" for state, count in status.counts.items() if count]
-    yield f"{status.data_sets} data sets; batches: {', '.join(counts) or 'none'}{left_text(status)}"
-    for one in status.running:
-        yield running_line(one)
+    yield f"{status.wanted}{runner}{since}"
+    yield (
+        f"processors: {status.plan.processors}, threads of each: {status.plan.threads}, "
+        f"memory of each: {status.plan.bytes_each / (1 << 30):.1f} GiB"
+    )
+    yield f"data sets: {status.data_sets}, batches: {counts_text(status) or 'none'}"
+    if status.runner:
+        yield from processor_lines(status)
     for one in status.paused:
         yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
     for one in status.failed:

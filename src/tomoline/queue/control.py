@@ -1,6 +1,8 @@
 """Run control: start, pause, kill, resume, reset; every face uses this and nothing else.
 
 A face writes down what it wants, and the runner, a process of its own, does it.
+
+Every command on a project comes through here, so each method loads only what it needs.
 """
 
 from __future__ import annotations
@@ -8,22 +10,20 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.errors import Notice
-from tomoline.queue import killing
-from tomoline.queue.asking import batches_of, enqueue, go_on, set_aside
-from tomoline.queue.batches import Queue
-from tomoline.queue.data_sets import DataSets
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
-from tomoline.queue.reach import asked_for, refuse_missing_axes, shortened
 from tomoline.queue.recovery import recover, refuse_other_host, take_over_from
-from tomoline.queue.status import Status, read_status
 from tomoline.queue.store import Store
 
 if TYPE_CHECKING:
+    from tomoline.queue.batches import Queue
+    from tomoline.queue.data_sets import DataSets
     from tomoline.queue.rehearsal import Rehearsed
+    from tomoline.queue.status import Status
 
 S = BatchState
 
@@ -83,10 +83,20 @@ class Control:
         alive: Callable[[Store], int | None] | None = None,
     ) -> None:
         self._store = store
-        self._queue = Queue(store)
-        self._data_sets = DataSets(store)
         self._ensure = ensure or _ensure_runner
         self._alive = alive or _runner_process
+
+    @cached_property
+    def _queue(self) -> Queue:
+        from tomoline.queue.batches import Queue
+
+        return Queue(self._store)
+
+    @cached_property
+    def _data_sets(self) -> DataSets:
+        from tomoline.queue.data_sets import DataSets
+
+        return DataSets(self._store)
 
     def start(
         self,
@@ -123,6 +133,9 @@ class Control:
             dual-axis set with one stack, QUEUE-04 and PARAM-05 for the steps, PROJ-07 where another
             machine runs the project, QUEUE-09 if the runner does not start.
         """
+        from tomoline.queue.asking import enqueue, go_on
+        from tomoline.queue.reach import asked_for, refuse_missing_axes
+
         refuse_other_host(self._store)
         entries = self._data_sets.entries(patterns, flagged=not patterns)
         waits = not entries and self._waits()
@@ -201,6 +214,10 @@ class Control:
         TomolineError
             QUEUE-07 if none of those named runs or waits, PROJ-07, PROJ-08.
         """
+        from tomoline.queue.asking import set_aside
+        from tomoline.queue.killing import wait_until_killed
+        from tomoline.queue.reach import shortened
+
         refuse_other_host(self._store)
         with self._store.write() as db:
             if patterns:
@@ -220,7 +237,7 @@ class Control:
                 code=errors.queue.KILLED.code,
             )
         if wait:
-            killing.wait_until_killed(self._store, running, self._alive)
+            wait_until_killed(self._store, running, self._alive)
         return killed
 
     def resume(
@@ -246,6 +263,8 @@ class Control:
             QUEUE-06 if nothing waits or runs, PROJ-07 where another machine runs the project,
             QUEUE-09 if the runner does not start.
         """
+        from tomoline.queue.asking import go_on
+
         if not take_over:
             refuse_other_host(self._store)
         with self._store.write() as db:
@@ -279,6 +298,8 @@ class Control:
         TomolineError
             QUEUE-07 if one of them runs, PROJ-08 for a name that there is not, RUN-06, FILE-09.
         """
+        from tomoline.queue.asking import batches_of
+        from tomoline.queue.reach import shortened
         from tomoline.queue.resetting import forget
 
         refuse_other_host(self._store)
@@ -308,6 +329,8 @@ class Control:
 
     def status(self) -> Status:
         """Return the present state of the run: all that a face shows."""
+        from tomoline.queue.status import read_status
+
         return read_status(self._store, self._alive(self._store))
 
     def _wanted(self, db: sqlite3.Connection) -> RunState:

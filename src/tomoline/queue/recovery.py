@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Notice
-from tomoline.queue.batches import Queue
 from tomoline.queue.model import Batch, EventKind, RunState
-from tomoline.queue.reach import NAMED
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
 
+NAMED = 8
+"""How many batches a notice names."""
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -54,6 +54,8 @@ def recover(
 
 def _go_on_with_late(store: Store) -> None:
     """Let batches go on that stopped at a step when the run had been resumed already."""
+    from tomoline.queue.batches import Queue
+
     with store.write() as db:
         if db.execute("SELECT wanted FROM run").fetchone()[0] == RunState.RUNNING:
             for row in db.execute(f"{BATCHES} WHERE batch.state = 'paused'").fetchall():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline.queue.model import Batch, BatchState, RunState
+from tomoline.queue.resources import Plan, available, plan_processors
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
 
@@ -35,6 +36,8 @@ class Status:
         When the runner began.
     processors, threads, memory_bytes : int
         As they were asked for; 0 means from the machine's cores and memory.
+    plan : Plan
+        What comes of that on this machine.
     data_sets : int
         In the project.
     counts : dict
@@ -56,6 +59,7 @@ class Status:
     processors: int
     threads: int
     memory_bytes: int
+    plan: Plan
     data_sets: int
     counts: dict[str, int]
     running: list[Batch]
@@ -106,6 +110,7 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
                 "SELECT count(*) FROM schedule WHERE state = 'running'",
             )
         ]
+    plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
     return Status(
         name=store.folder.name,
         folder=store.folder,
@@ -116,25 +121,28 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         processors=run["processors"],
         threads=run["threads"],
         memory_bytes=run["memory"],
+        plan=plan,
         data_sets=extra[0],
         counts=counts,
         running=listed[BatchState.RUNNING],
         paused=listed[BatchState.PAUSED],
         failed=listed[BatchState.FAILED],
-        left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], now),
+        left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], plan.processors, now),
         watches=extra[1],
         schedules=extra[2],
     )
 
 
-def _left(seconds: list[float], running: list[Batch], waiting: int, now: float) -> float | None:
+def _left(
+    seconds: list[float], running: list[Batch], waiting: int, processors: int, now: float
+) -> float | None:
     """Return an estimate of the time until all that waits and runs is done.
 
-    >>> _left([10.0, 20.0], [], 4, 0.0)
-    60.0
+    >>> _left([10.0, 20.0], [], 4, 2, 0.0)
+    30.0
     """
     if not seconds or not (running or waiting):
         return None
     each = sum(seconds) / len(seconds)
     begun = sum(max(0.0, each - (now - (one.started or now))) for one in running)
-    return (begun + waiting * each) / max(1, len(running))
+    return (begun + waiting * each) / min(processors, len(running) + waiting)
