@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline import errors
-from tomoline.queue.model import EventKind
+from tomoline.queue.model import EventKind, RunState
 from tomoline.queue.store import Store, to_json
 
 RECIPES = ("tilt", "scan")
@@ -40,8 +40,8 @@ class Settings:
         Names that are taken, with ``*`` and ``?``; all if empty.
     depth : int
         Levels of sub-folders that are looked into.
-    first, last : str
-        Steps to start from and to stop after; "" for the ends.
+    last : str
+        Step to stop after; "" for the end.
     existing : bool
         Whether what is there at the first look is taken too.
     values : dict
@@ -55,7 +55,6 @@ class Settings:
     late_s: float = 600.0
     pattern: str = ""
     depth: int = 3
-    first: str = ""
     last: str = ""
     existing: bool = True
     values: Mapping[str, list[Any]] = field(default_factory=dict)
@@ -169,6 +168,36 @@ class Watches:
                 EventKind.WATCH, f"watching {path} for acquisitions of recipe {recipe}", when=now
             )
         return number
+
+    def begin(self, ensure: Callable[[Store], int] | None = None) -> int:
+        """Have the runner look, and run what is found; a run that is paused stays so.
+
+        Parameters
+        ----------
+        ensure : callable, optional
+            Starts a runner where there is none; by default `launch.ensure_runner`.
+
+        Returns
+        -------
+        int
+            Number of the last event of the log before that.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not start.
+        """
+        from tomoline.queue.asking import go_on
+        from tomoline.queue.launch import ensure_runner
+        from tomoline.queue.recovery import refuse_other_host
+
+        refuse_other_host(self._store)
+        with self._store.write() as db:
+            last = db.execute("SELECT max(id) FROM event").fetchone()[0] or 0
+            if db.execute("SELECT wanted FROM run").fetchone()[0] != RunState.PAUSED:
+                go_on(db, None, None, None)
+        (ensure or ensure_runner)(self._store)
+        return int(last)
 
     def stop(self, folder: Path) -> None:
         """Stop watching a folder; what it has queued stays, and it remembers what it saw.

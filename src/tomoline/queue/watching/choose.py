@@ -19,10 +19,11 @@ _PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
 
 @dataclass
 class Chosen:
-    """What is taken, and what is known now of the others."""
+    """What is taken, what is known now of the others, and which are copies of which."""
 
     ready: list[Ready] = field(default_factory=list)
     rows: dict[str, Row | None] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)
 
 
 class Chooser:
@@ -72,7 +73,7 @@ class Chooser:
                 continue
             link = taken.get(acquisition.same) or self._link(acquisition)
             if link:
-                chosen.rows[acquisition.path] = self._duplicate(one, link, now)
+                self._duplicate(one, link, chosen, now)
                 continue
             self._name(one, chosen, now)
             if acquisition.same:
@@ -117,7 +118,7 @@ class Chooser:
         if taken_by and paired and taken_by == acquisition.other_axis:
             taken_by = ""  # its other axis, of this look
         if taken_by and self._is_copy(acquisition, taken_by):
-            chosen.rows[acquisition.path] = self._duplicate(one, taken_by, now)
+            self._duplicate(one, taken_by, chosen, now)
             return
         if taken_by:
             name = self._free_name(acquisition, name)
@@ -148,14 +149,10 @@ class Chooser:
             candidate = f"{folder}_{name}_{number}"
         return candidate
 
-    def _duplicate(self, one: Ready, path: str, now: float) -> Row:
-        entry = self._taker.data_sets.by_source(Path(path))
+    def _duplicate(self, one: Ready, path: str, chosen: Chosen, now: float) -> None:
         found = f"it is the same as {shown(path)}."
         notice = errors.watch.DUPLICATE.notice(one.acquisition.path, found)
         self._taker.tell(notice, now)
-        return replace(
-            one.row,
-            state=SeenState.DUPLICATE,
-            reason=f"the same as {shown(path)}",
-            data_set=entry.id if entry is not None else None,
-        )
+        row = replace(one.row, state=SeenState.DUPLICATE, reason=f"the same as {shown(path)}")
+        chosen.rows[row.path] = row
+        chosen.copies[row.path] = path

@@ -110,11 +110,13 @@ class Taker:
                 )
                 self.watch = replace(self.watch, settings=settings)
 
-    def still_active(self) -> bool:
-        """Whether the watch has not been stopped."""
+    def looked_at(self) -> float | None:
+        """Return when the folder was looked at last; None if the watch has been stopped."""
         with self.store.read() as db:
-            row = db.execute("SELECT active FROM watch WHERE id = ?", (self.watch.id,)).fetchone()
-        return row is not None and bool(row[0])
+            row = db.execute(
+                "SELECT looked FROM watch WHERE id = ? AND active = 1", (self.watch.id,)
+            ).fetchone()
+        return None if row is None else float(row[0])
 
     def tell(self, notice: Notice, now: float, *, data_set: str = "") -> None:
         """Write a warning to the project's log."""
@@ -172,7 +174,7 @@ class Taker:
     def _take(self, ready: Sequence[Ready], now: float) -> dict[str, Row | None]:
         pair = self.watch.settings.values.get(DUAL, [None])[0] is not False
         with self.store.write():
-            if not self.still_active():
+            if self.looked_at() is None:
                 return {}
             fresh = [one for one in ready if one.entry is None and not one.name]
             entries = self._add([one.acquisition for one in fresh], "", pair)
@@ -198,7 +200,6 @@ class Taker:
                 )
             self.queue.add(
                 list(queued.values()),
-                first=self.watch.settings.first,
                 last=self.watch.settings.last,
                 origin=f"watch {self.watch.folder}",
                 top=self.watch.on_top,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tomoline.queue.watching.settle import Row, SeenState, judge
 from tomoline.queue.watching.sort import sorter_for
 from tomoline.queue.watching.take import Ready, Taker
 
+LOCK = "watch.lock"
 _PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
 
 
@@ -28,64 +30,82 @@ class Watcher:
 
     Parameters
     ----------
-    store : Store
-        Of the project.
     watch : Watch
         What to look at and how.
     """
 
-    def __init__(self, store: Store, watch: Watch) -> None:
+    def __init__(self, watch: Watch) -> None:
         self.watch = watch
-        self._taker = Taker(store, watch)
+        self._taker: Taker
         self._disk = Disk(watch.folder, watch.settings.depth)
-        self._sorter = sorter_for(watch, self._disk)
+        self._told: set[str] = set()
+        self._gone = False
+        self._looked: float | None = None
+
+    def look(self, store: Store, now: float) -> None:
+        """Look once, and do what follows."""
+        with open(store.work / LOCK, "w", encoding="utf-8") as lock:
+            # A schedule looks too, with a watcher of its own.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._taker = Taker(store, self.watch)
+            looked = self._taker.looked_at()
+            if looked is None:
+                return  # it was stopped
+            if looked != self._looked:
+                self._load(looked)
+            look = self._see(now)
+            if look is None:
+                return
+            self._looked = None  # after an error it begins with what the store knows
+            self._follow(look, now)
+            self._taker.looked(now, look.device)
+            self.watch = self._taker.watch
+            self._looked = now
+            self._first = False
+
+    def _load(self, looked: float) -> None:
+        """Begin with what the store knows."""
         self._rows = self._taker.load()
+        self._sorter = sorter_for(self.watch, self._disk)
         self._groups: dict[str, list[Acquisition]] = {}
         self._owners: dict[str, str] = {}
         self._missing: set[str] = set()
         self._quiet: set[str] = set()
-        self._told: set[str] = set()
         self._first = True
-        self._gone = False
+        self._pass_over = not looked and not self.watch.settings.existing
         # Those that were late already at the last look have been warned about.
         self._late = {
             row.path
             for row in self._rows.values()
-            if row.state in _PENDING and watch.looked - row.since >= watch.settings.late_s
+            if row.state in _PENDING and looked - row.since >= self.watch.settings.late_s
         }
 
-    def look(self, now: float) -> None:
-        """Look once, and do what follows."""
-        look = self._see(now)
-        if look is None:
-            return
+    def _follow(self, look: Look, now: float) -> None:
+        """Do what follows from a look."""
         self._tell_names(look, now)
-        folders = self._group(look)
+        results = self._taker.results_in(str(self.watch.folder))
+        folders = self._group(look, results)
         found = [one for folder in folders for one in self._groups.get(folder, ())]
         paths = self._paths_of(folders)
-        settings = self.watch.settings
-        in_place = self._taker.results_in(str(self.watch.folder))
         verdict = judge(
             {path: self._rows[path] for path in paths if path in self._rows},
             found,
             now,
-            settings.settle_s,
+            self.watch.settings.settle_s,
             unknown=look.unknown,
-            in_place=in_place,
-            pass_over=self._first and not self.watch.looked and not settings.existing,
+            in_place=results,
+            pass_over=self._first and self._pass_over,
         )
         self._keep(verdict.rows)
         ready = self._look_inside(verdict.settled)
-        self._keep(self._vanished(verdict.vanished, now), saved=True)
-        chooser = Chooser(self._taker, self._all(), self._rows)
-        chosen = chooser.choose(ready, now)
+        self._keep(self._vanished(verdict.vanished, now))
+        chosen = Chooser(self._taker, self._all(), self._rows).choose(ready, now)
         self._keep(chosen.rows)
         self._save(verdict.rows.keys() | chosen.rows.keys() | {one.row.path for one in ready})
-        self._keep(self._taker.take(chosen.ready, now), saved=True)
+        self._keep(self._taker.take(chosen.ready, now))
+        self._link_copies(chosen.copies)
         self._warn_late(found, now)
-        self._taker.looked(now, look.device)
         self._settle_folders(folders)
-        self._first = False
 
     def _see(self, now: float) -> Look | None:
         """Look at the disk; None while the watched folder is away."""
@@ -103,7 +123,6 @@ class Watcher:
             if self._gone:
                 self._gone = False
                 self._quiet.clear()
-            self.watch = self._taker.watch
             return look
         if not self._gone:
             self._gone = True
@@ -116,10 +135,9 @@ class Watcher:
                 self._told.add(name)
                 self._taker.tell(errors.watch.NOT_UTF8.notice(name, "it is left out."), now)
 
-    def _group(self, look: Look) -> list[str]:
+    def _group(self, look: Look, results: Collection[str]) -> list[str]:
         """Group what has changed, and return the folders to be judged."""
         away = {one for one in self._groups if one not in look.folders and not look.unknown(one)}
-        results = self._taker.results_in(str(self.watch.folder))
         changed = set(look.folders) if self._first else look.changed
         grouped = self._sorter.sort(look, changed, results, self._rows.keys())
         for folder in away:
@@ -205,7 +223,18 @@ class Watcher:
             and path in there
         ]
 
-    def _keep(self, rows: dict[str, Row | None], *, saved: bool = False) -> None:
+    def _link_copies(self, copies: Mapping[str, str]) -> None:
+        """Note of which data set something is a copy."""
+        for path, original in copies.items():
+            first = self._rows.get(original)
+            number = first.data_set if first is not None else None
+            if number is None:
+                entry = self._taker.data_sets.by_source(Path(original))
+                number = entry.id if entry is not None else None
+            self._rows[path] = replace(self._rows[path], data_set=number)
+        self._save(copies)
+
+    def _keep(self, rows: Mapping[str, Row | None]) -> None:
         for path, row in rows.items():
             if row is None:
                 self._rows.pop(path, None)

@@ -1,0 +1,273 @@
+"""What ``tomoline watch`` does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tomoline import errors
+from tomoline.cli._project import open_project
+
+if TYPE_CHECKING:
+    from tomoline.errors import TomolineError
+    from tomoline.queue.project import Project
+    from tomoline.queue.watches import Seen, Watch
+
+_MOST_LINES = 100
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to watch and how."""
+
+    folder: Path
+    recipe: str
+    on_top: bool
+    settle_s: float
+    every_s: float
+    pattern: str
+    depth: int
+    until: str
+    settings: tuple[str, ...]
+    existing: bool
+
+
+def refuse_with(what: str, **options: object) -> None:
+    """Refuse options that mean nothing together with another.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06.
+    """
+    for name, value in options.items():
+        if value:
+            raise errors.parameters.BAD_OPTION.error(f"--{name}", f"it does not go with {what}.")
+
+
+def folder_missing() -> TomolineError:
+    """Return the error of a command without a folder."""
+    return errors.parameters.BAD_OPTION.error("DIR", "the folder to watch is missing.")
+
+
+def begin(named: Path | None, request: Request, *, detach: bool) -> int:
+    """Watch a folder, start the runner, and look at the run unless `detach`.
+
+    Returns
+    -------
+    int
+        0; acquisitions that fail do not make the watching fail.
+    """
+    from tomoline.recipes import RECIPES
+
+    if request.recipe not in RECIPES:
+        found = f"{request.recipe!r} is none." if request.recipe else "it is missing."
+        raise errors.parameters.BAD_OPTION.error(
+            "--recipe", found, f"Name the kind of acquisitions: {' or '.join(RECIPES)}."
+        )
+    last = RECIPES[request.recipe].step(request.until, last=True).name if request.until else ""
+    values = _values(request)
+    if not request.folder.is_dir():
+        found = "it is a file." if request.folder.exists() else "it does not exist."
+        raise errors.watch.NO_FOLDER.error(os.path.abspath(request.folder), found)
+    with _project_for(named, request.folder) as project:
+        if values:
+            _check(project, values)
+        project.watches.add(
+            request.folder,
+            request.recipe,
+            on_top=request.on_top,
+            settle_s=request.settle_s,
+            every_s=request.every_s,
+            pattern=request.pattern,
+            depth=request.depth,
+            last=last,
+            existing=request.existing,
+            values={key: [one.value, one.where] for key, one in values.items()},
+        )
+        since = project.watches.begin()
+        where = f"{os.path.abspath(request.folder)} is watched; project {project.folder}."
+        sys.stderr.write(
+            f"{where}\nResults go to {project.deliver}/NAME. "
+            f"'tomoline watch --list' tells what waits and why.\n"
+        )
+        if detach:
+            sys.stderr.write("The watching goes on; 'tomoline status --follow' looks at the run.\n")
+            return 0
+        from tomoline.cli._attach import attach
+
+        attach(project, since=since)
+    return 0
+
+
+def stop_watch(named: Path | None, folder: Path) -> int:
+    """Stop watching a folder."""
+    with open_project(named or _made_for(folder)) as project:
+        project.watches.stop(folder)
+        waiting = sum(state in ("waiting", "running") and n for state, n in _counts(project))
+    more = f" {waiting} of the queue are still run." if waiting else ""
+    sys.stderr.write(f"{os.path.abspath(folder)} is no longer watched.{more}\n")
+    return 0
+
+
+def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> int:
+    """Print what is watched, and what was seen there."""
+    with open_project(named or (_made_for(folder) if folder else None)) as project:
+        watches = project.watches.all()
+        if folder is not None:
+            path = Path(os.path.abspath(folder))
+            watches = [one for one in watches if one.folder == path]
+            if not watches:
+                raise errors.watch.NO_WATCH.error(path, "it was never watched in this project.")
+        with project.store.read() as db:
+            names = dict(db.execute("SELECT id, name FROM data_set").fetchall())
+        if as_json:
+            from json import dumps
+
+            documents = [_document(project, one, names) for one in watches]
+            sys.stdout.write(dumps(documents, ensure_ascii=False, indent=1) + "\n")
+            return 0
+        if not watches:
+            sys.stdout.write("Nothing is watched; 'tomoline watch DIR --recipe tilt' begins.\n")
+        for one in watches:
+            _print_watch(project, one, names)
+    return 0
+
+
+def _values(request: Request) -> dict[str, Any]:
+    if not request.settings:
+        return {}
+    from tomoline.surfaces.project_values import read_values
+
+    found = read_values(request.settings)
+    for notice in found.notices:
+        sys.stderr.write(f"warning {notice}\n")
+    return found.values
+
+
+def _check(project: Project, values: dict[str, Any]) -> None:
+    from tomoline.surfaces.project_values import check_values
+
+    layers = [
+        {"name": name, "values": given} for name, given in project.layers.all().items() if given
+    ]
+    check_values(layers, values, "data set")
+
+
+def _made_for(folder: Path) -> Path | None:
+    """Return the project that an earlier ``watch`` made here for a folder, if it is the one."""
+    from tomoline.errors import TomolineError
+    from tomoline.queue.project import Project, is_project
+
+    try:
+        Project.find().close()
+    except TomolineError as error:
+        own = _own(folder)
+        if error.kind is errors.project.NO_PROJECT and is_project(own):
+            return own
+    return None
+
+
+def _own(folder: Path) -> Path:
+    return Path.cwd() / f"{Path(os.path.abspath(folder)).name or 'root'}-tomoline"
+
+
+def _project_for(named: Path | None, folder: Path) -> Project:
+    """Open the project that is meant, or make one for this folder."""
+    from tomoline.errors import TomolineError
+    from tomoline.queue.project import VARIABLE, Project, is_project
+
+    try:
+        return open_project(named)
+    except TomolineError as error:
+        elsewhere = named is not None or os.environ.get(VARIABLE)
+        if elsewhere or error.kind is not errors.project.NO_PROJECT:
+            raise
+    own = _own(folder)
+    if is_project(own):
+        return open_project(own)
+    project = Project.create(own)
+    sys.stderr.write(f"There is no project here; {own} was made.\n")
+    return project
+
+
+def _counts(project: Project) -> list[tuple[str, int]]:
+    return [(str(state), number) for state, number in project.queue.counts().items()]
+
+
+def _print_watch(project: Project, watch: Watch, names: dict[int, str]) -> None:
+    from tomoline.cli._aligned import aligned
+
+    counts = project.watches.counts(watch)
+    how = ", newest first" if watch.on_top else ""
+    state = "watched" if watch.active else "stopped"
+    told = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "nothing yet"
+    sys.stdout.write(f"{watch.folder}  {state}, recipe {watch.recipe}{how}\n")
+    sys.stdout.write(f"looked {_time(watch.looked)}: {told}\n")
+    seen = project.watches.seen(watch)
+    # What waits is what people look for.
+    order = sorted(seen, key=lambda one: (one.state in ("taken", "gone"), str(one.path)))
+    rows = [
+        (
+            _relative(one, watch),
+            one.state,
+            names.get(one.data_set or 0, ""),
+            _reason(one, watch),
+        )
+        for one in order[:_MOST_LINES]
+    ]
+    if rows:
+        lines = aligned(("acquisition", "state", "data set", "waits for"), rows)
+        sys.stdout.writelines(f"  {line}\n" for line in lines)
+    if len(seen) > _MOST_LINES:
+        sys.stdout.write(f"  and {len(seen) - _MOST_LINES} more; --json has all\n")
+    sys.stdout.write("\n")
+
+
+def _relative(one: Seen, watch: Watch) -> str:
+    from tomoline.queue.watching.names import shown
+
+    return shown(os.path.relpath(one.path, watch.folder))
+
+
+def _reason(one: Seen, watch: Watch) -> str:
+    if one.state == "growing":
+        left = watch.settings.settle_s - (watch.looked - one.since)
+        return f"to be the same for {max(left, 0):.0f} s more"
+    return one.reason
+
+
+def _time(seconds: float) -> str:
+    from datetime import UTC, datetime
+
+    if not seconds:
+        return "not yet"
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _document(project: Project, watch: Watch, names: dict[int, str]) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    settings = asdict(watch.settings)
+    del settings["device"]
+    return {
+        "folder": str(watch.folder),
+        "recipe": watch.recipe,
+        "active": watch.active,
+        "on_top": watch.on_top,
+        "looked": watch.looked or None,
+        "settings": settings,
+        "seen": [
+            {
+                "path": str(one.path),
+                "state": one.state,
+                "since": one.since,
+                "reason": one.reason,
+                "data_set": names.get(one.data_set or 0),
+            }
+            for one in project.watches.seen(watch)
+        ],
+    }
