@@ -9,57 +9,30 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.errors import Notice
+from tomoline.queue.answers import Reset, Started
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
-from tomoline.queue.recovery import recover, refuse_other_host, take_over_from
+from tomoline.queue.recovery import (
+    find_runner,
+    recover,
+    refuse_other_host,
+    start_runner,
+    take_over_from,
+)
 from tomoline.queue.store import Store
 
 if TYPE_CHECKING:
     from tomoline.queue.batches import Queue
     from tomoline.queue.data_sets import DataSets
-    from tomoline.queue.rehearsal import Rehearsed
     from tomoline.queue.status import Status
 
+__all__ = ["Control", "Reset", "Started"]
+
 S = BatchState
-
-
-@dataclass(frozen=True)
-class Started:
-    """What a start or a resume has brought about.
-
-    Attributes
-    ----------
-    batches : list of int
-        Numbers of the batches that were queued or wait again.
-    names : list of str
-        Of their data sets.
-    already : list of str
-        Data sets that are being run already, just so, and were left alone.
-    plans : list of Rehearsed
-        With a dry run: what would be done; nothing was queued.
-    event : int
-        Number of the event of the log that tells of it; what happens comes after it.
-    """
-
-    batches: list[int]
-    names: list[str]
-    already: list[str] = field(default_factory=list)
-    plans: list[Rehearsed] = field(default_factory=list)
-    event: int = 0
-
-
-@dataclass(frozen=True)
-class Reset:
-    """What a reset has brought about: data sets, batches forgotten, files deleted."""
-
-    names: list[str]
-    batches: int
-    files: int
 
 
 class Control:
@@ -83,8 +56,8 @@ class Control:
         alive: Callable[[Store], int | None] | None = None,
     ) -> None:
         self._store = store
-        self._ensure = ensure or _ensure_runner
-        self._alive = alive or _runner_process
+        self._ensure = ensure or start_runner
+        self._alive = alive or find_runner
 
     @cached_property
     def _queue(self) -> Queue:
@@ -338,18 +311,6 @@ class Control:
 
     def _waits(self) -> bool:
         return bool(self._queue.batches(states=(S.WAITING,), limit=1))
-
-
-def _ensure_runner(store: Store) -> int:
-    from tomoline.queue.launch import ensure_runner
-
-    return ensure_runner(store)
-
-
-def _runner_process(store: Store) -> int | None:
-    from tomoline.queue.launch import runner_process
-
-    return runner_process(store)
 
 
 def _last_event(db: sqlite3.Connection) -> int:

@@ -120,3 +120,17 @@ def _boot() -> str:
         return BOOT.read_text().strip()
     except OSError:
         return ""
+
+
+def start_runner(store: Store) -> int:
+    """Start a runner where there is none; see `launch.ensure_runner`."""
+    from tomoline.queue.launch import ensure_runner
+
+    return ensure_runner(store)
+
+
+def find_runner(store: Store) -> int | None:
+    """Return the process id of the living runner, None where there is none."""
+    from tomoline.queue.launch import runner_process
+
+    return runner_process(store)
