@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tomoline.cli.main import app
+from tomoline.cli.project_app import project_app
 from tomoline.errors import TomolineError
 from tomoline.queue.control import Control
 from tomoline.queue.model import BatchState
@@ -33,7 +33,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
         (tmp_path / "raw" / name).touch()
 
     def run(*arguments: str | Path) -> str:
-        done = CliRunner().invoke(app, ["project", *(str(one) for one in arguments)])
+        done = CliRunner().invoke(project_app, [str(one) for one in arguments])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return done.output
