@@ -17,7 +17,6 @@ from tomoline.files import ebt
 from tomoline.recipes import TILT
 from tomoline.surfaces._etomo_told import told
 from tomoline.surfaces._values import convert
-from tomoline.surfaces.parameters import gather
 from tomoline.surfaces.project_values import (
     NAMING,
     ProjectValues,
@@ -26,6 +25,7 @@ from tomoline.surfaces.project_values import (
     set_project_values,
     user_defaults,
 )
+from tomoline.surfaces.second_axis import axis_b_values
 from tomoline.surfaces.templates import TemplatePlaces
 from tomoline.workflow.given import LayerValue
 
@@ -250,8 +250,9 @@ def _plan_row(
         values |= given.values
         if row.dual:
             templates = {kind: one.file for kind, one in given.templates.items()}
-            values_b = _of_axis_b(file, templates, values)
-    if row.dual and row.skip_b and EXCLUDE not in values_b:
+            found_b = axis_b_values(TILT.steps, [file], templates=templates, places=places)
+            values_b = {key: one for key, one in found_b.items() if key not in NAMING}
+    if row.dual and row.skip_b and not (EXCLUDE in values_b and values_b[EXCLUDE].value):
         try:
             views = list(convert(row.skip_b, tuple[int, ...]))
         except ValueError as error:
@@ -298,26 +299,6 @@ def _batch_file(root: str, row: ebt.Row, stack: Path, folder: Path) -> Path | No
         if (place / name).is_file():
             return place / name
     return None
-
-
-def _of_axis_b(file: Path, templates: Mapping[str, Path], values: Values) -> Values:
-    """Return what a batch file says of axis b that is not what it says of axis a."""
-    from tomoline.queue.layers import jsonable
-
-    found = gather(TILT.steps, directives=[file], templates=templates, axis="b")
-    if found.faults:
-        raise Faults(found.faults)
-    differing: Values = {}
-    for step, origins in found.origins.items():
-        for name, origin in origins.items():
-            key = f"{step}.{name}"
-            value = jsonable(getattr(found.parameters[step], name))
-            if key in NAMING or (key in values and values[key].value == value):
-                continue
-            if origin.layer.endswith("template") and key not in values:
-                continue
-            differing[key] = LayerValue(value, str(origin))
-    return differing
 
 
 def _worth_telling(notices: Sequence[Notice]) -> Iterator[Notice]:
