@@ -7,8 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from tomoline import geometry
+from tomoline.cli.simulate import simulate_from
 from tomoline.files import angles, mdoc, mrc, transforms
-from tomoline.simulate.tilt import TiltSimulation, plan, simulate_tilt, write_true_geometry
+from tomoline.simulate.tilt import (
+    TiltSimulation,
+    plan,
+    plan_second,
+    simulate_dual,
+    simulate_tilt,
+    write_true_geometry,
+)
 from tomoline.simulate.truth import Truth
 
 SMALL = TiltSimulation(width=96, height=80, views=5, beads=4, thickness_nm=30)
@@ -192,3 +200,59 @@ def test_settings_are_checked() -> None:
         TiltSimulation(surfaces=3)
     with pytest.raises(ValidationError):
         TiltSimulation(colour="red")
+
+
+def test_both_axes_show_one_specimen(tmp_path: Path) -> None:
+    """Gold of axis b is that of axis a, turned and moved; the rest is recorded anew."""
+    first, second = simulate_dual(tmp_path, "ts", SMALL, seed=4, turn_deg=88.0)
+    assert [first.name, second.name] == ["tsa.mrc", "tsb.mrc"]
+    a, b = truth_of(first), truth_of(second)
+    assert (a.turned_deg, b.turned_deg) == (0.0, 88.0)
+    assert np.hypot(*b.moved_px) == pytest.approx(0.06 * 96, abs=0.01)
+    again = a.specimen.turned(88.0, b.moved_px)
+    np.testing.assert_allclose(again.beads, b.specimen.beads, atol=1e-9)
+    angle = np.radians(88.0)
+    x, y, z = a.specimen.beads[0, :3]
+    expected = [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle), z]
+    np.testing.assert_allclose(b.specimen.beads[0, :3], np.add(expected, [*b.moved_px, 0]))
+    assert not np.allclose(a.transforms, b.transforms)
+    assert (a.tilt_offset_deg, a.pitch_deg) != (b.tilt_offset_deg, b.pitch_deg)
+    assert not np.array_equal(read(first), read(second))
+
+
+def test_a_turned_specimen_has_its_density_turned() -> None:
+    specimen = plan(SMALL.model_copy(update={"seed": 5})).specimen
+    points = np.random.default_rng(1).uniform(-30, 30, (200, 3)) * [1, 1, 0.4]
+    angle = np.radians(33.0)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    moved = np.column_stack([points[:, :2] @ matrix.T + [3.0, -2.0], points[:, 2]])
+    before = specimen.density(points, 0.5)
+    np.testing.assert_allclose(
+        specimen.turned(33.0, (3.0, -2.0)).density(moved, 0.5), before, atol=1e-9
+    )
+    assert np.ptp(before) > 0
+
+
+def test_the_second_axis_sees_specimen_everywhere(tmp_path: Path) -> None:
+    """The slab is made wide enough for both axes: no view shows where it ends."""
+    settings = SMALL.model_copy(update={"dual": True, "drift_percent": 5.0})
+    first = plan(settings)
+    for truth in (first, plan_second(settings, first)):
+        reach = np.abs(truth.specimen.blobs[:, :2]).max(axis=0)
+        steepest = np.cos(np.radians(np.abs(truth.tilt_deg).max()))
+        assert reach[0] > 0.9 * max(truth.field_px) / 2 / steepest
+
+
+@pytest.mark.parametrize(
+    "words", [["--dual", "ts.mrc"], ["ts.mrc", "--dual"], ["ts.mrc", "--dual", "yes"]]
+)
+def test_the_command_makes_both_axes(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert simulate_from("tilt", [*words, "--views", "3", "--width", "64", "--height", "64"]) == 0
+    assert capsys.readouterr().out.split() == ["tsa.mrc", "tsb.mrc"]
+    assert {path.name for path in tmp_path.glob("*.mrc")} == {"tsa.mrc", "tsb.mrc"}
