@@ -73,7 +73,7 @@ def run_command(
     ] = None,
     threads: Annotated[
         int | None,
-        typer.Option(min=1, help="Cores to use, of a project those of each processor."),
+        typer.Option(min=0, help="Cores to use, of a project those of each processor; 0: all."),
     ] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory limit such as 8G; default: 80 % of what there is.")
