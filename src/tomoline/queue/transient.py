@@ -33,7 +33,9 @@ def is_transient(error: TomolineError, job: Job) -> bool:
     if error.kind not in (*MISSING, errors.running.MISSING_INPUT):
         return False
     folders = {Path(part.source).parent for part in job.parts}
-    folders |= {Path(part.folder).parent for part in job.parts}
+    # A folder of results is there once something in it is missed.
+    results = {Path(part.folder) for part in job.parts}
+    folders |= results.intersection(Path(error.where).parents)
     return any(is_gone(folder) for folder in folders)
 
 

@@ -29,7 +29,6 @@ FINISHED, FAILED, PAUSED = 0, 1, 3
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the job that is named; do nothing if it was taken back or has a worker."""
-    faulthandler.enable()
     (name,) = sys.argv[1:] if arguments is None else arguments
     path = Path(name)
     claim = take(path)
@@ -146,6 +145,7 @@ class Events:
 
 
 if __name__ == "__main__":
+    faulthandler.enable()
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
