@@ -156,9 +156,8 @@ def _set_project(
     if not values.values and not unset:
         return
     typer.echo(f"{_told(values, unset)}: set for the project")
-    own = project.data_sets.all_given()
     for key in values.values:
-        count = sum(key in a for a, _ in own.values())
+        count = project.data_sets.count_given(key)
         if count:
             typer.echo(
                 f"{count_of(count, 'data set')} with a value of their own for {key} keep it; "

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +65,9 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[dict[str, Any]]:
                 " (SELECT max(id) FROM batch WHERE state != 'dropped' GROUP BY data_set)"
             ).fetchall()
         )
+        begun = {
+            row[0] for row in db.execute("SELECT DISTINCT data_set FROM batch WHERE attempt > 0")
+        }
         rows = db.execute(
             "SELECT id, name, recipe, source, source_b, folder, run, given, given_b"
             " FROM data_set ORDER BY place"
@@ -73,27 +75,31 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[dict[str, Any]]:
     keys = (*TABLE_KEYS, BOUNDARY, EXCLUDED)
     common = {key: effective(key, shared) for key in keys}
     listed: dict[str, frozenset[str]] = {}
+    decoded: dict[str, dict[str, Any]] = {}  # most have the same
     lines = []
     for number, name, recipe, source, source_b, folder, run, given, given_b in rows:
         if chosen is not None and number not in chosen:
             continue
-        own: dict[str, Any] = json.loads(given) if given != "{}" else {}
-        own_b: dict[str, Any] = json.loads(given_b) if given_b != "{}" else {}
+        for text in (given, given_b):
+            if text not in decoded:
+                decoded[text] = json.loads(text)
+        own, own_b = decoded[given], decoded[given_b]
         has = recipe == TABLE_RECIPE  # the others have no such steps
         value = {key: own[key][0] if key in own else common[key] for key in keys if has}
-        state = states.get(number, "")
-        root = name + "a" * bool(source_b)
-        boundary = partial(_boundary, root, source, folder if state else "", listed)
+        boundary = value.get(BOUNDARY) or ""
+        if has and not boundary:
+            root = f"{name}a" if source_b else name
+            boundary = _boundary(root, source, folder if number in begun else "", listed)
         lines.append(
             {
                 "name": name,
                 "recipe": recipe,
-                "state": state,
+                "state": states.get(number, ""),
                 "run": bool(run),
                 "dual_axis": bool(source_b) or bool(value.get("setup.dual_axis")),
                 "montage": bool(value.get("setup.montage")),
                 "two_surfaces": bool(value.get("find_fiducials.two_surfaces")),
-                "boundary_model": value.get(BOUNDARY) or (boundary() if has else ""),
+                "boundary_model": boundary,
                 "excluded_views": value.get(EXCLUDED) or [],
                 "excluded_views_b": own_b[EXCLUDED][0] if EXCLUDED in own_b else [],
                 "own_parameters": len(own) + len(own_b),
@@ -114,6 +120,8 @@ def _boundary(root: str, source: str, folder: str, listed: dict[str, frozenset[s
         except OSError:
             names = []
         listed[beside] = frozenset(names)
+    if not listed[beside] and not folder:
+        return ""
     for name in (f"{os.path.splitext(file)[0]}_rawbound.mod", f"{root}_rawbound.mod"):
         if name in listed[beside]:
             return os.path.join(beside, name)

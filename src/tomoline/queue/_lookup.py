@@ -86,10 +86,27 @@ class Lookup:
         return dict(json.loads(row[0])) if row else {}
 
     def all_given(self) -> dict[int, tuple[Values, Values]]:
-        """Return the own parameters of all data sets, and those of axis b, by number."""
+        """Return the own parameters of all data sets, and those of axis b, by number.
+
+        They are to be looked at only: data sets with the same ones share them.
+        """
+        decoded: dict[str, Values] = {}  # most have the same
         with self.store.read() as db:
             rows = db.execute("SELECT id, given, given_b FROM data_set").fetchall()
-        return {row[0]: (json.loads(row[1]), json.loads(row[2])) for row in rows}
+        for row in rows:
+            for text in (row[1], row[2]):
+                if text not in decoded:
+                    decoded[text] = json.loads(text)
+        return {row[0]: (decoded[row[1]], decoded[row[2]]) for row in rows}
+
+    def count_given(self, key: str) -> int:
+        """Return how many data sets have a value of their own for a parameter."""
+        with self.store.read() as db:
+            row = db.execute(
+                "SELECT count(*) FROM data_set WHERE instr(given, ?) OR instr(given_b, ?)",
+                (f'"{key}":', f'"{key}":'),
+            ).fetchone()
+        return int(row[0])
 
     def _matching(self, db: sqlite3.Connection, patterns: Sequence[str]) -> dict[int, sqlite3.Row]:
         found: dict[int, sqlite3.Row] = {}
