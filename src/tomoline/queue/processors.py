@@ -16,7 +16,6 @@ from typing import Protocol
 from tomoline.queue.job import Job
 from tomoline.queue.process import birth_of, is_alive
 
-
 # Each library would start as many threads as there are cores, in every worker.
 LIBRARY_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -17,16 +17,16 @@ from tomoline.recipes import RECIPES, Recipe
 from tomoline.steps import Step
 from tomoline.workflow.dataset import DataSet
 from tomoline.workflow.execution import check_destination, run_and_report
-from tomoline.workflow.given import Layer, LayerValue, merge
+from tomoline.workflow.given import Layer, merge
 from tomoline.workflow.plan import select
 from tomoline.workflow.record import StepRecord
+from tomoline.workflow.second_axis import second_axis_layer
 
 if TYPE_CHECKING:
     from tomoline.queue.worker import Events
 
 PROGRESS_S = 0.25
 """At least so long between two events of progress."""
-BOUNDARY_FROM = "boundary_from"
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ def run_parts(job: Job, events: Events) -> None:
 def _run_part(job: Job, part: Part, recipe: Recipe, events: Events) -> None:
     events.write("part", root=part.root, axis=part.axis, folder=part.folder)
     listener = _Listener(events, part.axis)
-    layers = [Layer.from_json(one) for one in (*part.layers, *_other_axis(job, part, recipe))]
-    merged = merge(recipe.steps, layers)
+    merged = merge(recipe.steps, layers_of(job, part))
     for notice in merged.notices:
         events.warn(notice)
     data_set = DataSet(part.root, Path(part.folder), Path(part.source))
@@ -87,22 +86,14 @@ def _run_part(job: Job, part: Part, recipe: Recipe, events: Events) -> None:
         )
 
 
-def _other_axis(job: Job, part: Part, recipe: Recipe) -> list[dict[str, Any]]:
-    """Return the layer by which axis b takes over the boundary model of axis a."""
-    fields = recipe.setup.params.model_fields
-    if part.axis != "b" or BOUNDARY_FROM not in fields:
-        return []
+def layers_of(job: Job, part: Part) -> list[Layer]:
+    """Return the layers of a part; axis b takes over what is drawn on axis a."""
+    layers = [Layer.from_json(one) for one in part.layers]
     first = next((one for one in job.parts if one.axis == "a"), None)
-    if first is None:
-        return []
-    model = f"{first.root}_rawbound.mod"
-    if not any((Path(one) / model).exists() for one in (part.folder, Path(first.source).parent)):
-        return []
-    key = f"{recipe.setup.name}.{BOUNDARY_FROM}"
-    if any(key in layer["values"] for layer in part.layers):
-        return []
-    value = LayerValue(first.root, "carried over from axis a")
-    return [Layer("axis a", {key: value}).to_json()]
+    if part.axis == "b" and first is not None:
+        firsts = [Layer.from_json(one) for one in first.layers]
+        layers.append(second_axis_layer(firsts, layers, first.root, part.root))
+    return layers
 
 
 def passes(recipe: Recipe, job: Job, part: Part) -> Sequence[Pass]:

@@ -221,6 +221,15 @@ def test_axis_b_is_not_run_when_axis_a_fails_and_that_is_said(tmp_path: Path) ->
     assert ended["found"].endswith("So axis b was not run.")
 
 
+def test_axis_b_takes_over_what_is_drawn_on_axis_a(tmp_path: Path) -> None:
+    parts = axes(tmp_path, find_fiducials__boundary_model="cell.mod")
+    job = make_job(tmp_path, *parts)
+    first, second = (worker_parts.layers_of(job, part) for part in parts)
+    assert [layer.name for layer in first] == ["project"]
+    assert second[-1].values["setup.boundary_from"].value == "TSa"
+    assert second[-1].values["setup.boundary_from_model"].value == "cell.mod"
+
+
 # What an earlier attempt has done already.
 
 
