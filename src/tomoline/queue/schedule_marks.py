@@ -11,7 +11,8 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,25 +24,30 @@ from tomoline.queue.store import Store, to_json
 
 RECORD_SUFFIX = ".tomoline.json"
 DONE = ("finished", "off")
+S = BatchState
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RecordFacts:
-    """What matters here of a data set's record.
+    """What matters here of a data set's record; little, for there may be tens of thousands.
 
     Attributes
     ----------
     done : frozenset of str
         Steps that have finished, or are switched off.
-    prints : dict
-        Fingerprint of each step.
-    digests : dict
-        Of the parameters that each step has run with, by name of the parameter.
+    names : tuple of str
+        Steps that have been run at all.
+    prints : tuple of int
+        Of each, a number that changes with its fingerprint.
     """
 
     done: frozenset[str]
-    prints: Mapping[str, str]
-    digests: Mapping[str, Mapping[str, int]]
+    names: tuple[str, ...]
+    prints: tuple[int, ...]
+
+    def print_of(self, step: str) -> int:
+        """Return what changes with a step's fingerprint; 0 where it has not been run."""
+        return self.prints[self.names.index(step)] if step in self.names else 0
 
 
 @dataclass
@@ -54,6 +60,8 @@ class Taken:
         To be queued.
     marks : dict
         Mark of each, by number of the data set.
+    known : dict
+        Marks of data sets that had been finished before the schedule first saw them.
     live, not_ready, failed : int
         Left: waiting or worked on already; without what the steps need; failed or killed before,
         with nothing changed since.
@@ -61,50 +69,82 @@ class Taken:
 
     entries: list[DataSetEntry] = field(default_factory=list)
     marks: dict[int, str] = field(default_factory=dict)
+    known: dict[int, str] = field(default_factory=dict)
     live: int = 0
     not_ready: int = 0
     failed: int = 0
+
+    def leave_out(self, free: Collection[int]) -> None:
+        """Leave out data sets that have been queued or removed since they were looked at."""
+        there = [entry for entry in self.entries if entry.id in free]
+        self.live += len(self.entries) - len(there)
+        self.entries = there
 
 
 def record_of(folder: Path, root: str) -> RecordFacts | None:
     """Return what a data set's record tells; None where there is none that can be read."""
     try:
-        content = json.loads((folder / f"{root}{RECORD_SUFFIX}").read_bytes())
-        steps = content["steps"]
+        steps = _steps_of(folder, root)
         return RecordFacts(
-            frozenset(one["name"] for one in steps if one["state"] in DONE),
-            {one["name"]: one["fingerprint"] for one in steps},
-            {
-                one["name"]: {name: _hash(value) for name, value in one["parameters"].items()}
-                for one in steps
-            },
+            frozenset(sys.intern(one["name"]) for one in steps if one["state"] in DONE),
+            tuple(sys.intern(one["name"]) for one in steps),
+            tuple(_number(one["fingerprint"]) for one in steps),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _steps_of(folder: Path, root: str) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = json.loads(_path(folder, root).read_bytes())["steps"]
+    return steps
+
+
+def _path(folder: Path, root: str) -> Path:
+    return folder / f"{root}{RECORD_SUFFIX}"
+
+
+def _number(fingerprint: str) -> int:
+    return int.from_bytes(hashlib.blake2b(fingerprint.encode(), digest_size=7).digest())
+
+
+def still_there(db: sqlite3.Connection) -> set[int]:
+    """Return the data sets with the run flag of which no batch waits or runs."""
+    live = ", ".join(f"'{state}'" for state in LIVE)
+    found = db.execute(
+        "SELECT id FROM data_set WHERE run = 1 AND id NOT IN"
+        f" (SELECT data_set FROM batch WHERE state IN ({live}))"
+    )
+    return {row[0] for row in found}
 
 
 class Records:
     """Records of data sets, read again only when they have changed."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[tuple[int, int], RecordFacts | None]] = {}
+        self._known: dict[str, tuple[int, int, RecordFacts | None]] = {}
+        # Most data sets have done the same: what is equal is kept once.
+        self._equal: dict[Any, Any] = {}
 
     def facts(self, entry: DataSetEntry) -> list[RecordFacts | None]:
         """Return what is known of each axis of a data set."""
         return [self._one(entry.folder, root) for root in entry.roots]
 
     def _one(self, folder: Path, root: str) -> RecordFacts | None:
-        path = f"{folder}/{root}{RECORD_SUFFIX}"
+        path = str(_path(folder, root))
         try:
             found = os.stat(path)
         except OSError:
             self._known.pop(path, None)
             return None
-        stamp = (found.st_mtime_ns, found.st_size)
         known = self._known.get(path)
-        if known is None or known[0] != stamp:
-            known = self._known[path] = (stamp, record_of(folder, root))
-        return known[1]
+        if known is None or known[:2] != (found.st_mtime_ns, found.st_size):
+            facts = record_of(folder, root)
+            if facts is not None:
+                done = self._equal.setdefault(facts.done, facts.done)
+                names = self._equal.setdefault(facts.names, facts.names)
+                facts = RecordFacts(done, names, facts.prints)
+            known = self._known[path] = (found.st_mtime_ns, found.st_size, facts)
+        return known[2]
 
 
 def take(
@@ -130,6 +170,7 @@ def take(
     """
     taken = Taken()
     with store.read() as db:
+        free = still_there(db)
         rows = db.execute(
             "SELECT * FROM data_set WHERE recipe = ? AND run = 1 ORDER BY place", (recipe,)
         ).fetchall()
@@ -141,15 +182,9 @@ def take(
                 (name,),
             )
         }
-        live = {
-            row[0]
-            for row in db.execute(
-                f"SELECT data_set FROM batch WHERE state IN ({', '.join('?' * len(LIVE))})", LIVE
-            )
-        }
     shared = _values(Layers(store).all().values(), steps)
     for row in rows:
-        if row["id"] in live:
+        if row["id"] not in free:
             taken.live += 1
             continue
         entry = to_data_set(row)
@@ -162,12 +197,14 @@ def take(
         mark = _mark(entry, own, facts, needs, item["mark"] if item else "")
         done = all(one is not None and one.done.issuperset(steps) for one in facts)
         if item is None:
-            wanted = not (done and _as_given(own, facts))
+            wanted = not (done and _as_given(entry, own))
+            if not wanted:
+                taken.known[entry.id] = mark
         elif item["mark"] != mark:
             wanted = True
         else:
             wanted = _again(item["state"], facts, done)
-            if not wanted and not done:
+            if not wanted and not done and item["state"] in (S.FAILED, S.KILLED):
                 taken.failed += 1
         if wanted:
             taken.entries.append(entry)
@@ -177,10 +214,10 @@ def take(
 
 def _again(state: str | None, facts: Sequence[RecordFacts | None], done: bool) -> bool:
     """Whether a data set that has not changed is taken again after its batch has ended so."""
-    if state == BatchState.FINISHED:  # its results may have been deleted since
+    if state == S.FINISHED:  # its results may have been deleted since
         return any(one is None for one in facts)
     # One that failed, or was killed, is for those who look after it: retry, resume.
-    return not done and state not in (BatchState.FAILED, BatchState.KILLED)
+    return not done and state not in (S.FAILED, S.KILLED)
 
 
 def _values(layers: Any, steps: Sequence[str]) -> dict[str, Any]:
@@ -216,25 +253,21 @@ def _mark(
         files = ":".join(f"{found.st_size}.{found.st_mtime_ns}" for found in map(os.stat, sources))
     except OSError:  # a disk that is away for a while changes nothing
         files = before.partition("/")[0]
-    prints = [[one.prints.get(step) for step in needs] if one else None for one in facts]
+    prints = [one.print_of(step) if one else 0 for one in facts for step in needs]
     told = to_json([list(map(str, sources)), [sorted(one.items()) for one in own], prints])
     return f"{files}/{hashlib.sha256(told.encode(errors='replace')).hexdigest()[:32]}"
 
 
-def _as_given(own: Sequence[Mapping[str, Any]], facts: Sequence[RecordFacts | None]) -> bool:
+def _as_given(entry: DataSetEntry, own: Sequence[Mapping[str, Any]]) -> bool:
     """Whether steps have run with all that is given for them now."""
-    for values, one in zip(own, facts, strict=True):
-        for key, value in values.items():
-            step, _, name = key.partition(".")
-            known = one.digests.get(step, {}) if one is not None else {}
-            # A step that is switched off has no parameters in its record.
-            if known and known.get(name) != _hash(value):
-                return False
+    try:
+        for values, root in zip(own, entry.roots, strict=True):
+            known = {one["name"]: one["parameters"] for one in _steps_of(entry.folder, root)}
+            for key, value in values.items():
+                step, _, name = key.partition(".")
+                # A step that is switched off has no parameters in its record.
+                if known.get(step) and known[step].get(name) != value:
+                    return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
     return True
-
-
-def _hash(value: Any) -> int:
-    """Return a number that stands for a value; 10 and 10.0 are the same."""
-    if isinstance(value, int | float):
-        return hash(float(value))
-    return hash(to_json(value))

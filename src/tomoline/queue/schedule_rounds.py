@@ -15,7 +15,7 @@ from tomoline.errors import TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
 from tomoline.queue.model import BatchState, EventKind, RunState
-from tomoline.queue.schedule_marks import Records, Taken, take
+from tomoline.queue.schedule_marks import Records, Taken, still_there, take
 from tomoline.queue.schedule_table import (
     Round,
     Schedule,
@@ -23,6 +23,7 @@ from tomoline.queue.schedule_table import (
     all_schedules,
     live_batches,
     origin_of,
+    want_running,
 )
 from tomoline.queue.store import Store
 from tomoline.queue.values import cell, values_of
@@ -72,6 +73,9 @@ class ScheduleService:
             if one.imports:
                 self._import(store, one, now)
             self._queue(store, one, now)
+        elif _was_killed(store, one):
+            found = f"stopped, since round {one.round} of {one.times} was killed"
+            _set(store, one, found, now, state="stopped")
         elif not live_batches(store, one):
             self._end(store, one, now)
 
@@ -87,10 +91,11 @@ class ScheduleService:
     def _queue(self, store: Store, one: Schedule, now: float) -> None:
         """Queue what the round takes, all of it or nothing."""
         taken = Taken()
+        if one.recipe:  # files are looked at before the store is locked
+            steps = one.recipe_steps
+            taken = take(store, one.name, one.recipe, steps, one.needs, self._records)
         with store.write() as db:
-            if one.recipe:
-                steps = one.recipe_steps
-                taken = take(store, one.name, one.recipe, steps, one.needs, self._records)
+            taken.leave_out(still_there(db))
             if not _set(store, one, _queued(one, taken), now, busy=2):
                 return
             numbers = Queue(store).add(
@@ -103,20 +108,18 @@ class ScheduleService:
                     for entry, number in zip(taken.entries, numbers, strict=True)
                 ],
             )
+            db.executemany(
+                "INSERT OR IGNORE INTO schedule_item SELECT ?, id, ?, 0, ? FROM data_set"
+                " WHERE id = ?",
+                [(one.name, mark, one.round, number) for number, mark in taken.known.items()],
+            )
             if numbers:  # a run that is paused stays so, and its batches wait
-                db.execute(
-                    "UPDATE run SET wanted = ? WHERE wanted = ?",
-                    (RunState.RUNNING, RunState.STOPPED),
-                )
+                want_running(db)
 
     def _end(self, store: Store, one: Schedule, now: float) -> None:
         """End a round whose batches have all ended."""
         counts = _ended(store, one)
         text = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing new"
-        if counts.get(BatchState.KILLED) and _is_stopped(store):
-            found = f"round {one.round} of {one.times} was killed ({text}); stopped"
-            _set(store, one, found, now, busy=0, state="stopped")
-            return
         if one.writes_values:
             self._write_values(store, one, now)
         ended = f"round {one.round} of {one.times} has ended: {text}"
@@ -188,9 +191,11 @@ def _ended(store: Store, one: Schedule) -> Counter[str]:
         return Counter({row[0]: row[1] for row in rows})
 
 
-def _is_stopped(store: Store) -> bool:
+def _was_killed(store: Store, one: Schedule) -> bool:
+    """Whether somebody has killed the whole run in the present round."""
     with store.read() as db:
-        return bool(db.execute("SELECT wanted FROM run").fetchone()[0] == RunState.STOPPED)
+        wanted = db.execute("SELECT wanted FROM run").fetchone()[0]
+    return bool(wanted == RunState.STOPPED and _ended(store, one)[BatchState.KILLED])
 
 
 def _set(store: Store, one: Schedule, message: str, now: float, **columns: float | str) -> bool:

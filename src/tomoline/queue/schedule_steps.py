@@ -106,8 +106,8 @@ def needed_by(steps: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
             if writer is None or writer.name in seen:
                 continue
             seen.add(writer.name)
-            if ARTIFACTS[artifact].volatile:
-                left.append(writer.name)  # it is made again in a run of the steps that read it
+            if any(ARTIFACTS[one].volatile for one in writer.writes):
+                left.append(writer.name)  # it is run again with the steps that read it
             else:
                 needs.add(writer.name)
     return tuple(step.name for step in recipe.steps if step.name in needs)

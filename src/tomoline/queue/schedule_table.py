@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tomoline.queue.model import RunState
 from tomoline.queue.schedule_steps import IMPORT, PROJECT_STEPS, VALUES
 from tomoline.queue.store import Store
 
@@ -119,6 +120,11 @@ def all_schedules(store: Store) -> list[Schedule]:
     """Return the schedules of a project, by name."""
     with store.read() as db:
         return [to_schedule(row) for row in db.execute("SELECT * FROM schedule ORDER BY name")]
+
+
+def want_running(db: sqlite3.Connection) -> None:
+    """Want the run to go on where it is stopped; one that is paused stays so."""
+    db.execute("UPDATE run SET wanted = ? WHERE wanted = ?", (RunState.RUNNING, RunState.STOPPED))
 
 
 def live_batches(store: Store, one: Schedule) -> int:

@@ -17,6 +17,7 @@ from tomoline.queue.schedule_table import (
     ScheduleState,
     all_schedules,
     live_batches,
+    want_running,
 )
 from tomoline.queue.store import Store
 
@@ -148,6 +149,8 @@ class Schedules:
                     name,
                 ),
             )
+            if one.open and self.live(one):  # they were left in the queue by a kill
+                want_running(db)
             done = 0 if anew else one.round
             self._tell(name, f"started, {done} of {one.times} rounds done" if done else "started")
         self._ensure_runner()

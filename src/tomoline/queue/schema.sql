@@ -147,7 +147,7 @@ CREATE TABLE schedule_item (
     schedule TEXT NOT NULL REFERENCES schedule (name) ON DELETE CASCADE,
     data_set INTEGER NOT NULL REFERENCES data_set (id) ON DELETE CASCADE,
     mark     TEXT NOT NULL,               -- of what it was made from: differs when that changes
-    batch    INTEGER NOT NULL,            -- the batch that was queued for it
+    batch    INTEGER NOT NULL,            -- the batch that was queued for it; 0 for none
     round    INTEGER NOT NULL,            -- in which round
     PRIMARY KEY (schedule, data_set)
 ) WITHOUT ROWID;
