@@ -244,7 +244,7 @@ class Control:
             if take_over:
                 take_over_from(self._store)
             again = self._queue.resume_ended()
-            if not self._waits() and not self._queue.batches(states=(S.RUNNING,), limit=1):
+            if not self._has_use(db):
                 raise errors.queue.NOTHING_TO_DO.error(
                     self._store.folder, "nothing is paused, killed or waiting."
                 )
@@ -308,6 +308,15 @@ class Control:
 
     def _wanted(self, db: sqlite3.Connection) -> RunState:
         return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
+
+    def _has_use(self, db: sqlite3.Connection) -> bool:
+        """Whether there is anything that could go on, or come while the run goes on."""
+        row = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM batch WHERE state IN ('waiting', 'running'))"
+            " OR EXISTS (SELECT 1 FROM watch WHERE active)"
+            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running')"
+        ).fetchone()
+        return bool(row[0]) or self._wanted(db) is RunState.PAUSED
 
     def _waits(self) -> bool:
         return bool(self._queue.batches(states=(S.WAITING,), limit=1))

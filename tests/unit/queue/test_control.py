@@ -262,6 +262,31 @@ def test_resume_brings_back_what_was_ended(project: Project, control: Control) -
     assert [one.name for one in waiting] == ["TS_1", "TS_2", "TS_3"]
 
 
+def test_resume_of_a_run_that_waits_for_acquisitions(
+    project: Project, control: Control, runner: NoRunner, tmp_path: Path
+) -> None:
+    with project.store.write() as db:
+        db.execute(
+            "INSERT INTO watch (folder, recipe, began) VALUES (?, 'tilt', 0)", (str(tmp_path),)
+        )
+    control.kill()
+    assert wanted(project) is RunState.STOPPED
+    control.resume()
+    assert wanted(project) is RunState.RUNNING
+    assert runner.started == 1
+
+
+def test_a_pause_that_came_too_late_is_undone(project: Project, control: Control) -> None:
+    add(project, "TS_1.mrc")
+    control.start()
+    one = begin(project, "TS_1")
+    control.pause(at_step=True)
+    control.resume()
+    end(project, one, S.PAUSED)  # it had seen that it was to stop
+    control.recover()
+    assert state(project, "TS_1") is S.WAITING
+
+
 STUBBORN = """
 import os, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
