@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tomoline.queue import rows
-from tomoline.queue.model import Batch, BatchState, Event, EventKind
+from tomoline.queue.model import Batch, BatchState, Event, EventKind, RunState
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -133,6 +133,17 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
     for one in status.failed:
         yield from failure_lines(one)
+    more = status.counts["failed"] - len(status.failed)
+    if more > 0:
+        yield f"and {more} more failed: 'tomoline queue list --state failed'"
+    yield from _hints(status)
     for number, what in ((status.watches, "watched folders"), (status.schedules, "schedules run")):
         if number:
             yield f"{what}: {number}"
+
+
+def _hints(status: Status) -> Iterator[str]:
+    if status.counts["failed"]:
+        yield "'tomoline retry' queues what failed again."
+    if status.wanted is not RunState.RUNNING and status.counts["killed"] + status.counts["paused"]:
+        yield "'tomoline resume' goes on with what was paused or killed."

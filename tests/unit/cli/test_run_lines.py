@@ -1,0 +1,122 @@
+"""What a run of a project looks like on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tomoline.cli._project_run import print_plans, refuse
+from tomoline.cli._run_lines import lines_of, processor_lines, status_lines
+from tomoline.errors import TomolineError
+from tomoline.queue.control import Control, Started
+from tomoline.queue.model import BatchState
+from tomoline.queue.project import Project
+from tomoline.queue.rehearsal import Rehearsed
+from tomoline.queue.rows import batch, change_state
+from tomoline.queue.status import Status, read_status
+
+S = BatchState
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    """A project with a batch that runs, one that failed, and one that was killed."""
+    names = ("one", "two", "three")
+    for name in names:
+        (tmp_path / f"{name}.mrc").touch()
+    with Project.create(tmp_path / "night") as opened:
+        opened.data_sets.add([tmp_path / f"{name}.mrc" for name in names])
+        control = Control(opened.store, ensure=lambda store: 1, alive=lambda store: 1)
+        control.start(processors=2)
+        for processor, one in enumerate(opened.queue.batches(), 1):
+            change_state(opened.store, one, S.RUNNING, "begins", processor=processor, started=100.0)
+        with opened.store.write() as db:
+            db.execute(
+                "UPDATE batch SET step = 'align', label = 'solving', done = 1, total = 4"
+                " WHERE processor = 2"
+            )
+        one, _, three = opened.queue.batches()
+        change_state(
+            opened.store,
+            one,
+            S.FAILED,
+            "FILE-03 ...",
+            level="error",
+            code="FILE-03",
+            when=112.5,
+            at="/raw/one.mrc",
+            found="it is cut short.",
+            remedy="Copy it again.",
+        )
+        change_state(opened.store, three, S.KILLED, "killed", when=175.0)
+        yield opened
+
+
+def status_of(project: Project, runner: int | None = 7) -> Status:
+    return read_status(project.store, runner, now=160.0)
+
+
+def test_status_tells_processors_failures_and_what_to_do(project: Project) -> None:
+    text = "\n".join(status_lines(status_of(project)))
+    assert "processors: 2" in text
+    assert "1 running, 1 failed, 1 killed" in text
+    assert "\nP1  free\nP2  two" in text
+    assert "failed    one  FILE-03: /raw/one.mrc: it is cut short." in text
+    assert "remedy: Copy it again." in text
+    assert "tomoline retry" in text
+    assert "tomoline resume" not in text  # it goes on with all of it
+
+
+def test_a_busy_processor_has_a_bar(project: Project) -> None:
+    _, line = processor_lines(status_of(project))
+    assert "align" in line
+    assert "[#####...............]  25%" in line
+    assert line.endswith("solving")
+    assert len(next(iter(list(processor_lines(status_of(project), 40))[1:]))) <= 40
+
+
+def test_time_that_is_left(project: Project) -> None:
+    (one,) = project.queue.batches(states=(S.RUNNING,))
+    assert status_of(project).left_s is None  # nothing has finished yet
+    change_state(project.store, one, S.FINISHED, "finished", when=120.0)  # after 20 s
+    project.queue.add(project.data_sets.entries())
+    assert status_of(project).left_s == 30.0  # three of 20 s, two at a time
+
+
+def test_events_that_are_told_and_those_that_are_not(project: Project) -> None:
+    def told(*, plain: bool) -> list[str]:
+        events = project.log.events()
+        return [line for event in events for line in lines_of(event, project, plain=plain)]
+
+    assert told(plain=False) == [
+        "failed    one  FILE-03: /raw/one.mrc: it is cut short.",
+        "          remedy: Copy it again.",
+        "killed    three  1 min 15 s",
+    ]
+    assert "starts    two" in told(plain=True)
+
+
+def test_an_ending_that_is_past_is_told_from_the_log(project: Project) -> None:
+    (event,) = project.log.events(level="error")
+    one = batch(project.store, event.batch or 0)
+    assert one is not None
+    change_state(project.store, one, S.WAITING, "to be tried again")
+    assert list(lines_of(event, project, plain=False)) == ["failed    one  FILE-03 ..."]
+
+
+def test_plans_that_are_the_same_are_printed_once(capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [(6.0, "align", "run", "not run yet")]
+    plans = [Rehearsed("a", "a", steps), Rehearsed("X", "Xa", steps), Rehearsed("b", "b", [])]
+    print_plans(Started([], [], plans=plans))
+    out = capsys.readouterr().out
+    assert out.startswith("a, X (Xa):\n     6  align           run    not run yet\n")
+
+
+@pytest.mark.parametrize("option", ["processors", "any_step", "detach"])
+def test_options_of_projects_are_refused_for_acquisitions(option: str) -> None:
+    refuse(processors=None, any_step=None, detach=None)
+    with pytest.raises(TomolineError, match="for projects") as caught:
+        refuse(**{option: 0})
+    assert caught.value.where == f"--{option.replace('_', '-')}"
