@@ -15,8 +15,9 @@ from tomoline.errors import TomolineError
 from tomoline.queue.attempts import Attempts
 from tomoline.queue.background import Service, ServiceThread
 from tomoline.queue.batches import Queue
+from tomoline.queue.listing import state_is
 from tomoline.queue.logfile import LogFile
-from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.model import LIVE, Batch, EventKind, RunState
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.resources import OVERHEAD_BYTES, Plan, available, plan_processors
 from tomoline.queue.rows import BATCHES, to_batch
@@ -29,7 +30,6 @@ LOG_S = 1.0
 REST_S = 10.0
 """How long no batch is started after one could not be."""
 ASK_AGAIN_S = 2.0
-S = BatchState
 
 
 class Runner:
@@ -179,14 +179,16 @@ class Runner:
         if self._busy(run):
             self._questions.clear()
             return True
-        holds_run = run is RunState.RUNNING
-        if not self._services_are_free(only_holding=holds_run):
+        # A run that is paused is done, too, if there is nothing left that could be resumed.
+        done = run is not RunState.STOPPED and not self._is_live()
+        ends = done or run is RunState.RUNNING
+        if not self._services_are_free(only_holding=ends):
             return True
         with self._store.write() as db:
             now = RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
-            if now is not run or self._busy(now):
+            if now is not run or self._busy(now) or (done and self._is_live()):
                 return True  # somebody has just asked for more
-            if run is RunState.RUNNING:
+            if ends:
                 db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
                 self._store.add_event(EventKind.RUN, self._summary(), when=self._clock())
                 self._questions.clear()
@@ -203,6 +205,11 @@ class Runner:
             " (SELECT 1 FROM batch AS b WHERE b.data_set = batch.data_set AND b.state = 'paused'))"
             " LIMIT 1"
         )
+        with self._store.read() as db:
+            return db.execute(query).fetchone() is not None
+
+    def _is_live(self) -> bool:
+        query = f"SELECT 1 FROM batch WHERE {state_is(LIVE)} LIMIT 1"
         with self._store.read() as db:
             return db.execute(query).fetchone() is not None
 

@@ -217,6 +217,19 @@ def test_a_pause_starts_nothing_and_ends_nothing(night: Night) -> None:
     assert night.states()["three"] == "waiting"
 
 
+def test_a_paused_run_with_nothing_left_is_done(night: Night) -> None:
+    night.go()
+    night.want("paused")
+    night.project.queue.take_out(["three"])
+    night.worker("one").finish()
+    night.worker("two").finish()
+    night.turn()
+    assert not night.turn()
+    assert night.told("run")[-1] == "all done: 2 finished, 0 failed"
+    with night.store.read() as db:
+        assert db.execute("SELECT wanted FROM run").fetchone()[0] == "stopped"
+
+
 def test_a_pause_between_steps_can_be_taken_back(night: Night) -> None:
     night.go()
     night.want("paused")
