@@ -17,7 +17,7 @@ from tomoline.queue.claim import Claim, holder, take_back
 from tomoline.queue.job import Job, read_events
 from tomoline.queue.job_files import JobFiles, attempts_in, build_job, means_of, write_job
 from tomoline.queue.model import Batch, BatchState
-from tomoline.queue.outcome import RETRIES, End, outcome
+from tomoline.queue.outcome import End, outcome, retries_of
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.reading import is_news, store_events
 from tomoline.queue.rows import change_state
@@ -240,8 +240,8 @@ class Attempts:
 
     def _write_end(self, batch: Batch, how: End) -> None:
         now = self._clock()
-        retries = self._store.setting("retries", str(RETRIES))
-        result = outcome(batch, how, int(retries) if retries.isdigit() else RETRIES, now)
+        retries, waits_s = retries_of(self._store)
+        result = outcome(batch, how, retries, now, waits_s)
         if result.state is S.WAITING:
             Queue(self._store).wait_again(
                 batch,

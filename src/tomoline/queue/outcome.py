@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tomoline import errors
 from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.store import Store
 
 WAITS_S = (10.0, 60.0, 300.0)
 """How long a batch waits before it is tried again for the first, second, third and later time."""
 RETRIES = 3
 S = BatchState
+
+
+def retries_of(store: Store) -> tuple[int, tuple[float, ...]]:
+    """Return how often batches of a project are tried again by themselves, and after what waits.
+
+    They are the settings ``retries`` and ``retry_waits_s``, a list of seconds.
+    """
+    number = store.setting("retries", str(RETRIES))
+    waits = store.setting("retry_waits_s").split()
+    return int(number), tuple(float(one) for one in waits) or WAITS_S
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,9 @@ class Outcome:
     fields: dict[str, Any] = field(default_factory=dict)
 
 
-def outcome(batch: Batch, end: End, retries: int, now: float) -> Outcome:
+def outcome(
+    batch: Batch, end: End, retries: int, now: float, waits_s: Sequence[float] = WAITS_S
+) -> Outcome:
     """Decide what becomes of a batch whose process has ended.
 
     Parameters
@@ -72,6 +85,8 @@ def outcome(batch: Batch, end: End, retries: int, now: float) -> Outcome:
         How often it is tried again by itself.
     now : float
         Time.
+    waits_s : sequence of float
+        How long it waits before it is tried again for the first time, the second, and so on.
     """
     event = end.event or {}
     state = event.get("state")
@@ -96,13 +111,15 @@ def outcome(batch: Batch, end: End, retries: int, now: float) -> Outcome:
         more = _with_more_memory(end, batch, str(event.get("code", "")))
         if more:
             return _again(error, f"tried again {more.pop('words')}", more)
-        return _failed(error)
+        if end.event is not None:
+            return _failed(error)
+        # Killed by somebody, not for its memory: that may go well another time.
     if event.get("transient") or end.event is None or interrupted:
         if batch.retries >= retries:
             kind = errors.queue.SET_ASIDE
             times = f"{kind.title} ({kind.code}, {batch.retries}): " if batch.retries else ""
             return _failed(error, times)
-        wait = WAITS_S[min(batch.retries, len(WAITS_S) - 1)]
+        wait = waits_s[min(batch.retries, len(waits_s) - 1)]
         again = {"retries": batch.retries + 1, "not_before": now + wait}
         return _again(error, f"tried again in {wait:g} s", again)
     return _failed(error)
