@@ -114,28 +114,21 @@ def refuse_missing_axes(store: Store, entries: Sequence[DataSetEntry]) -> None:
     Faults
         PROJ-11 for each of them.
     """
+    from tomoline.queue.layers import Layers, effective
+
     single = {entry.id: entry for entry in entries if not entry.dual and entry.recipe == "tilt"}
+    marked = bool(effective(DUAL, Layers(store).all().values()))
     with store.read() as db:
-        shared = [row[0] for row in db.execute("SELECT given FROM layer ORDER BY rank")]
-        own = db.execute("SELECT id, given FROM data_set ORDER BY place").fetchall()
-    marked = False
-    for given in shared:
-        marked = _dual(given, marked)
+        rows = db.execute("SELECT id, given FROM data_set ORDER BY place").fetchall()
     faults: list[TomolineError] = [
-        errors.project.NOT_DUAL.error(single[row["id"]].name, f"it has {single[row['id']].source}.")
-        for row in own
-        if row["id"] in single and _dual(row["given"], marked)
+        errors.project.NOT_DUAL.error(single[number].name, f"it has {single[number].source}.")
+        for number, given in rows
+        # Reading the JSON of tens of thousands takes longer than all the rest.
+        if number in single
+        and (effective(DUAL, [json.loads(given)], marked) if DUAL in given else marked)
     ]
     if faults:
         raise Faults(faults)
-
-
-def _dual(given: str, otherwise: bool) -> bool:
-    """Return what a layer says about the axes, as the store keeps it."""
-    if DUAL not in given:
-        return otherwise
-    values = json.loads(given)
-    return bool(values[DUAL][0]) if DUAL in values else otherwise
 
 
 def reached(entry: DataSetEntry, steps: Sequence[str]) -> int:

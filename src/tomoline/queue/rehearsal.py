@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -10,6 +12,9 @@ from tomoline.queue.layers import Layers
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.reach import Asked
 from tomoline.queue.store import Store
+
+if TYPE_CHECKING:
+    from tomoline.workflow.given import Layer
 
 
 @dataclass(frozen=True)
@@ -49,18 +54,15 @@ def rehearse(store: Store, entry: DataSetEntry, asked: Asked) -> list[Rehearsed]
 def _plan(
     store: Store, entry: DataSetEntry, root: str, axis: str, source: str, asked: Asked
 ) -> list[tuple[float, str, str, str]]:
-    from pathlib import Path
-
     from tomoline.recipes import RECIPES
     from tomoline.workflow.dataset import DataSet
     from tomoline.workflow.execution import check_destination
-    from tomoline.workflow.given import Layer, merge
+    from tomoline.workflow.given import merge
     from tomoline.workflow.plan import plan
     from tomoline.workflow.run import load_record
 
     recipe = RECIPES[entry.recipe]
-    layers = [Layer.from_json(one) for one in Layers(store).stack(entry, axis)]
-    merged = merge(recipe.steps, layers)
+    merged = merge(recipe.steps, _layers(store, entry, axis))
     data_set = DataSet(root, entry.folder, Path(source))
     if not data_set.record_path.exists() and not data_set.source.exists():
         raise errors.files.MISSING.error(source, "there is no such file.")
@@ -74,3 +76,16 @@ def _plan(
         asked.last or None,
     )
     return [(one.step.number, one.step.name, str(one.action), one.reason) for one in decisions]
+
+
+def _layers(store: Store, entry: DataSetEntry, axis: str) -> list[Layer]:
+    """Return the layers of a data set or of one axis, as its process will have them."""
+    from tomoline.workflow.given import Layer
+    from tomoline.workflow.second_axis import second_axis_layer
+
+    layers = Layers(store)
+    found = [Layer.from_json(one) for one in layers.stack(entry, axis)]
+    if axis == "b":
+        first = [Layer.from_json(one) for one in layers.stack(entry, "a")]
+        found.append(second_axis_layer(first, found, *entry.roots))
+    return found
