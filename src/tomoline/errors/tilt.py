@@ -58,8 +58,8 @@ DUAL_AXIS = ErrorKind(
     "SETUP-08",
     "one axis of a dual-axis set",
     "Each axis becomes a tomogram of its own; tomoline does not combine axes yet.",
-    "Combine them in IMOD: open the folder with Etomo as a dual-axis set and use Tomogram "
-    "Combination, or run setupcombine there.",
+    "Combine the whole tomograms, ROOTa_full_rec.mrc and ROOTb_full_rec.mrc, in IMOD with "
+    "solvematch or dualvolmatch; the page 'Dual-axis series' of the documentation tells how.",
     step="setup",
     warning=True,
 )

@@ -253,7 +253,7 @@ def test_both_axes_say_that_they_are_not_combined(axes: tuple[DataSet, DataSet])
         assert codes(record) == ["SETUP-08"]
         told = next(step for step in record.steps if step.name == "setup").warnings[0]
         assert f"not combined with that of {other}" in told.found
-        assert "Etomo" in told.remedy
+        assert "IMOD" in told.remedy
 
 
 def test_seeds_are_looked_for_again_when_the_boundary_changes(
