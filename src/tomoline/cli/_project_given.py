@@ -116,30 +116,29 @@ def set_on(
     unset: Sequence[str] = (),
     axis: str = "",
 ) -> list[DataSetEntry]:
-    """Set data sets' own values; whether one has two axes is a matter of its stacks."""
-    from tomoline.queue.data_sets import DUAL
+    """Set data sets' own values, and tell which of them have other axes than before."""
     from tomoline.surfaces.project_values import set_data_set_values
 
-    dual = values.values.pop(DUAL, None)
-    if dual is not None:
-        names = [entry.name for entry in set_dual(project, names, bool(dual.value))]
-    return set_data_set_values(project, names, values, unset=unset, axis=axis)
+    before = project.data_sets.entries(names)
+    entries = set_data_set_values(project, names, values, unset=unset, axis=axis)
+    tell_axes(before, entries)
+    if not any(entry.dual for entry in entries):
+        warn(values.notices_b)
+    return entries
 
 
-def set_dual(project: Project, names: Sequence[str], dual: bool) -> list[DataSetEntry]:
-    """Make data sets dual or single axis, and tell what that changes."""
-    before = {entry.id: entry for entry in project.data_sets.entries(names)}
-    entries = project.data_sets.set_dual(names, dual)
-    for entry in entries[:MOST_LINES]:
-        was = before[entry.id]
-        if was.dual and not dual:
+def tell_axes(before: Sequence[DataSetEntry], after: Sequence[DataSetEntry]) -> None:
+    """Tell which data sets have become dual or single axis."""
+    now = {entry.id: entry for entry in after}
+    changed = [(was, now[was.id]) for was in before if was.dual != now[was.id].dual]
+    for was, entry in changed[:MOST_LINES]:
+        if was.dual:
             typer.echo(
                 f"{entry.name}: was {was.name}, now single axis; {was.source_b} is left out, "
                 "add it if it is to be a data set of its own"
             )
-        elif was.dual != dual:
+        else:
             typer.echo(f"{entry.name}: was {was.name}, now dual axis with {entry.source_b}")
-    return entries
 
 
 def read_user_defaults() -> tuple[Path, Mapping[str, object]]:

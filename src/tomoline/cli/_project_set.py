@@ -16,8 +16,8 @@ from tomoline.cli._project_given import (
     count_of,
     put_defaults,
     read_user_defaults,
-    set_dual,
     set_on,
+    tell_axes,
 )
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def apply(
     if written:
         _add_boxes(values, written)
     unset = [key for text in unset for key in key_of(text)]
-    something = bool(values.values or values.templates or unset or given.taken_away)
+    something = bool(
+        values.values or values.values_b or values.templates or unset or given.taken_away
+    )
     rest = (boxes.run, boxes.dual, boxes.deliver)
     if not something and not boxes.user_defaults and all(one is None for one in rest):
         raise errors.parameters.BAD_OPTION.error(
@@ -60,7 +62,7 @@ def apply(
         if names:
             _set_data_sets(project, names, values, boxes, unset, axis)
         else:
-            _set_project(project, values, boxes, unset, given.taken_away)
+            _set_project(project, values, boxes, unset, given.taken_away, axis)
 
 
 def copy_down(project: Project, name: str, keys: Sequence[str], every: bool) -> None:
@@ -83,16 +85,20 @@ def _refuse_senseless(names: Sequence[str], given: Given, boxes: Boxes, axis: st
     problem = ""
     if axis not in ("", "b"):
         problem = f"--axis {axis}: only b can be set apart; what is set without it is for both."
-    elif axis and not names:
-        problem = "--axis b needs the names of data sets."
+    elif axis and (boxes.dual is not None or boxes.run is not None or _templates(given)):
+        problem = "--dual, --run and --template are for both axes: leave out --axis."
     elif boxes.run is not None and not names:
         problem = "--run and --no-run need the names of data sets; '*' means all."
-    elif names and (given.taken_away or (given.values and given.values.templates)):
+    elif names and _templates(given):
         problem = "templates belong to the whole project: leave out the names of data sets."
     elif names and (boxes.deliver is not None or boxes.user_defaults):
         problem = "--deliver and --user-defaults are for the whole project: leave out the names."
     if problem:
         raise errors.parameters.BAD_OPTION.error("project set", problem)
+
+
+def _templates(given: Given) -> bool:
+    return bool(given.taken_away or (given.values and given.values.templates))
 
 
 def _add_boxes(values: ProjectValues, written: Sequence[tuple[str, str]]) -> None:
@@ -118,11 +124,15 @@ def _set_data_sets(
         for_run = "taken by" if boxes.run else "left out of"
         typer.echo(f"{count_of(len(entries), 'data set')} {for_run} runs of the whole project")
     if boxes.dual is not None:
-        entries = set_dual(project, names, boxes.dual)
+        before = entries
+        entries = project.data_sets.set_dual(names, boxes.dual)
+        tell_axes(before, entries)
         names = [entry.name for entry in entries]
-    if values.values or unset:
+    if values.values or values.values_b or unset:
         entries = set_on(project, names, values, unset, axis)
-        typer.echo(f"{_told(values, unset)}: set for {count_of(len(entries), 'data set')}")
+        dual = any(entry.dual for entry in entries)
+        told = _told(values, unset, with_b=dual)
+        typer.echo(f"{told}: set for {count_of(len(entries), 'data set')}")
     _tell_running(project, entries)
 
 
@@ -132,7 +142,9 @@ def _set_project(
     boxes: Boxes,
     unset: Sequence[str],
     taken_away: Sequence[str],
+    axis: str,
 ) -> None:
+    from tomoline.queue.layers import OF_B
     from tomoline.surfaces.project_values import set_project_values
     from tomoline.workflow.given import LayerValue
 
@@ -148,12 +160,13 @@ def _set_project(
         values.values["setup.dual_axis"] = LayerValue(boxes.dual, option)
     for kind in taken_away:
         project.layers.put(f"{kind} template", {})
+        project.layers.put(f"{kind} template{OF_B}", {})
         typer.echo(f"{kind} template taken away")
-    set_project_values(project, values, unset=unset)
+    set_project_values(project, values, unset=unset, axis=axis)
     for kind, template in values.templates.items():
         number = count_of(len(template.values), "parameter")
         typer.echo(f"{kind} template: {number} of {template.file}")
-    if not values.values and not unset:
+    if not values.values and not values.values_b and not unset:
         return
     typer.echo(f"{_told(values, unset)}: set for the project")
     for key in values.values:
@@ -178,8 +191,10 @@ def _tell_running(project: Project, entries: Sequence[DataSetEntry] | None) -> N
             typer.echo(f"{name} is being run; what was set takes effect at its next start")
 
 
-def _told(values: ProjectValues, unset: Sequence[str]) -> str:
+def _told(values: ProjectValues, unset: Sequence[str], *, with_b: bool = True) -> str:
     parts = [f"{key} = {_shown(one.value)}" for key, one in values.values.items()]
+    if with_b:
+        parts += [f"{key} = {_shown(one.value)} of axis b" for key, one in values.values_b.items()]
     shown = [*parts, *(f"{key} unset" for key in unset)]
     more = f" and {len(shown) - MOST_LINES} more" if len(shown) > MOST_LINES else ""
     return ", ".join(shown[:MOST_LINES]) + more

@@ -19,7 +19,9 @@ PROJECT = "project"
 NAMES = (USER_DEFAULTS, "scope template", "system template", "user template", PROJECT)
 """Layers that all data sets share, in rising precedence."""
 DATA_SET = "data set"
-AXIS_B = "data set, axis b"
+OF_B = ", axis b"
+"""End of the name of a layer that holds for axis b of dual-axis sets alone."""
+AXIS_B = f"{DATA_SET}{OF_B}"
 DEFAULT = "default"
 
 Values = dict[str, list[Any]]
@@ -65,13 +67,24 @@ class Layers:
         self.store = store
 
     def get(self, name: str) -> Values:
-        """Return the values of a layer that all data sets share."""
-        return self.all().get(name, {})
-
-    def all(self) -> dict[str, Values]:
-        """Return all layers that data sets share, by name, in rising precedence."""
+        """Return the values of a layer that data sets share; its name may end in `OF_B`."""
         with self.store.read() as db:
-            rows = db.execute("SELECT name, given FROM layer ORDER BY rank").fetchall()
+            row = db.execute("SELECT given FROM layer WHERE name = ?", (name,)).fetchone()
+        return dict(json.loads(row[0])) if row else {}
+
+    def all(self, axis: str = "") -> dict[str, Values]:
+        """Return all layers that data sets share, by name, in rising precedence.
+
+        Parameters
+        ----------
+        axis : str
+            ``b`` for what they say of axis b alone.
+        """
+        sign = ">=" if axis == "b" else "<"
+        with self.store.read() as db:
+            rows = db.execute(
+                f"SELECT name, given FROM layer WHERE rank {sign} ? ORDER BY rank", (len(NAMES),)
+            ).fetchall()
         return {row["name"]: json.loads(row["given"]) for row in rows}
 
     def put(
@@ -82,13 +95,13 @@ class Layers:
         Parameters
         ----------
         name : str
-            One of `NAMES`.
+            One of `NAMES`, followed by `OF_B` for what it says of axis b alone.
         values : mapping
             ``{"step.field": (value, where)}``.
         file, digest : str
             Where it was read from, and `digest_of` that file.
         """
-        rank = NAMES.index(name)
+        rank = _rank(name)
         with self.store.write() as db:
             if not values and not file:
                 db.execute("DELETE FROM layer WHERE name = ?", (name,))
@@ -101,19 +114,23 @@ class Layers:
             text = f"{len(values)} parameters{source}" if values or file else "taken away"
             self.store.add_event(EventKind.PROJECT, f"{name}: {text}")
 
-    def update(self, values: Mapping[str, Any], *, unset: Sequence[str] = ()) -> None:
+    def update(
+        self, values: Mapping[str, Any], *, unset: Sequence[str] = (), axis: str = ""
+    ) -> None:
         """Set and unset values of the layer "project", which all data sets share."""
+        name = PROJECT + (OF_B if axis == "b" else "")
         with self.store.write() as db:
-            present = self.get(PROJECT)
+            present = self.get(name)
             for key in unset:
                 present.pop(key, None)
             changed = as_values(values)
             present |= changed
             db.execute(
                 "INSERT OR REPLACE INTO layer VALUES (?, ?, '', '', ?)",
-                (PROJECT, NAMES.index(PROJECT), to_json(present)),
+                (name, _rank(name), to_json(present)),
             )
-            self.store.add_event(EventKind.PROJECT, told(changed, unset))
+            text = told(changed, unset) + (OF_B if axis == "b" else "")
+            self.store.add_event(EventKind.PROJECT, text)
 
     def files(self) -> dict[str, tuple[str, str]]:
         """Return the file, and its digest when it was read, of each layer that has one."""
@@ -134,7 +151,7 @@ class Layers:
             ``a`` or ``b`` of a dual-axis set.
         """
         with self.store.read() as db:
-            shared = self.all()
+            shared = self.all() | (self.all("b") if axis == "b" else {})
             row = db.execute(
                 "SELECT given, given_b FROM data_set WHERE id = ?", (entry.id,)
             ).fetchone()
@@ -232,6 +249,12 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, tuple | list):
         return [jsonable(one) for one in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _rank(name: str) -> int:
+    """Return the rank of a layer; those of axis b alone are above all others."""
+    both = NAMES.index(name.removesuffix(OF_B))
+    return both + len(NAMES) * name.endswith(OF_B)
 
 
 def told(values: Mapping[str, Sequence[Any]], unset: Sequence[str] = ()) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
-from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.errors import Faults, TomolineError
 from tomoline.recipes import RECIPES, STEPS
-from tomoline.surfaces.parameters import Resolution, gather
-from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
-from tomoline.workflow.given import Layer, LayerValue, Origin, merge
+from tomoline.surfaces._project_reading import (
+    DIRECTIVE_STARTS,
+    ProjectValues,
+    TemplateValues,
+    defaults_path,
+    read_values,
+    user_defaults,
+)
+from tomoline.workflow.given import Layer, LayerValue, merge
 
 if TYPE_CHECKING:
     from tomoline.queue.layers import Layers
@@ -21,109 +25,20 @@ if TYPE_CHECKING:
     from tomoline.queue.project import Project
     from tomoline.steps import Step
 
-NAMING = frozenset({"setup.name", "setup.dataset_directory", "setup.stack_extension", "scan.name"})
-"""Parameters that tell which acquisition is meant; in a project its table does."""
-DIRECTIVE_STARTS = ("setupset.", "comparam.", "runtime.")
+__all__ = [
+    "ProjectValues",
+    "TemplateValues",
+    "check_values",
+    "defaults_path",
+    "faults_of",
+    "key_of",
+    "read_values",
+    "set_data_set_values",
+    "set_project_values",
+    "user_defaults",
+]
 
-
-@dataclass
-class TemplateValues:
-    """What a template says."""
-
-    file: Path
-    values: dict[str, LayerValue]
-
-
-@dataclass
-class ProjectValues:
-    """Values for a project or for data sets of it.
-
-    Attributes
-    ----------
-    values : dict
-        By ``step.field``, as JSON holds them, with where they were given.
-    templates : dict
-        The templates that were given, or that batch files name, by kind.
-    notices : list
-        What to tell the user.
-    """
-
-    values: dict[str, LayerValue] = field(default_factory=dict)
-    templates: dict[str, TemplateValues] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
-
-
-def read_values(
-    settings: Sequence[str] = (),
-    *,
-    directives: Sequence[Path] = (),
-    parameters: Sequence[Path] = (),
-    templates: Mapping[str, Path | str] | None = None,
-    places: TemplatePlaces | None = None,
-) -> ProjectValues:
-    """Read values as ``tomoline run`` does, but keep each template's apart.
-
-    Parameters
-    ----------
-    settings : sequence of str
-        ``STEP.FIELD=VALUE``, or ``DIRECTIVE=VALUE``.
-    directives : sequence of Path
-        IMOD's batch directive files; later ones go before earlier ones.
-    parameters : sequence of Path
-        TOML files with a table for each step.
-    templates : mapping, optional
-        Templates by kind, paths or names; in place of those that the batch files name.
-    places : TemplatePlaces, optional
-        Where templates lie; IMOD's places if left out.
-
-    Raises
-    ------
-    Faults
-        With all that is wrong in all of them.
-
-    >>> read_values(["reconstruct.thickness_px=300"]).values["reconstruct.thickness_px"]
-    LayerValue(value=300, where='--set reconstruct.thickness_px=300')
-    """
-    result = ProjectValues()
-    faults: list[TomolineError] = []
-    steps = _steps_for(settings, files=bool(directives or parameters or templates))
-    paths = _templates(templates or {}, directives, places, faults)
-    below: dict[str, Path] = {}
-    for kind in KINDS:
-        if kind in paths:
-            below[kind] = paths[kind]
-            found = gather(steps, templates=below, places=places)
-            layer = f"{kind} template"
-            of_kind = dict(_values(found, lambda name, layer=layer: name == layer, steps))
-            result.templates[kind] = TemplateValues(paths[kind], of_kind)
-            _keep(found, str(paths[kind]), result, faults)
-    if settings or directives or parameters:
-        found = gather(
-            steps,
-            directives=directives,
-            toml=parameters,
-            settings=settings,
-            templates=below,
-            places=_NOWHERE,
-        )
-        own = _values(found, lambda name: not name.endswith("template"), steps)
-        result.values = dict(own)
-        _keep(found, "", result, faults)
-    result.notices = list(dict.fromkeys([*result.notices, *_drop_naming(result)]))
-    if faults:
-        raise Faults(faults)
-    return result
-
-
-_NOWHERE = TemplatePlaces()
-
-
-def _steps_for(settings: Sequence[str], *, files: bool) -> list[Step[Any]]:
-    """Return the steps that have to be known; loading all of them takes a while."""
-    named = [text.partition("=")[0].strip().partition(".")[0] for text in settings]
-    if files or not all(name in STEPS for name in named):
-        return list(STEPS.values())
-    return [STEPS[name] for name in dict.fromkeys(named)]
+DUAL = "setup.dual_axis"
 
 
 def check_values(
@@ -146,23 +61,43 @@ def check_values(
 
 
 def set_project_values(
-    project: Project, given: ProjectValues, *, unset: Sequence[str] = ()
+    project: Project, given: ProjectValues, *, unset: Sequence[str] = (), axis: str = ""
 ) -> None:
     """Keep values as the project's own, and templates as the layers below.
+
+    Parameters
+    ----------
+    project : Project
+        The project.
+    given : ProjectValues
+        What to keep.
+    unset : sequence of str
+        ``step.field`` that the project forgets.
+    axis : str
+        ``b`` where it is all meant for axis b alone.
 
     Raises
     ------
     Faults
         With all values that do not fit.
     """
-    from tomoline.queue.layers import PROJECT, digest_of
+    from tomoline.queue.layers import OF_B, PROJECT, digest_of
 
     layers = project.layers
-    new: dict[str, Any] = {name: values for name, values in layers.all().items() if values}
+    new: dict[str, Any] = layers.all() | layers.all("b")
     for kind, template in given.templates.items():
         new[f"{kind} template"] = _json(template.values)
-    own = {key: one for key, one in new.pop(PROJECT, {}).items() if key not in unset}
-    check_values(_ordered(new), {**_of_json(own), **given.values}, PROJECT)
+        new[f"{kind} template{OF_B}"] = _json(template.values_b)
+    values, values_b = given.values, given.values_b
+    if axis == "b":
+        values, values_b = {}, {**given.values, **given.values_b}
+    for name, changed, gone in (
+        (PROJECT, values, () if axis == "b" else unset),
+        (PROJECT + OF_B, values_b, unset if axis == "b" else ()),
+    ):
+        kept = {key: one for key, one in new.pop(name, {}).items() if key not in gone}
+        check_values(_ordered(new), {**_of_json(kept), **changed}, name)
+        new[name] = kept | _json(changed)
     with project.store.write():
         for kind, template in given.templates.items():
             layers.put(
@@ -171,8 +106,11 @@ def set_project_values(
                 file=os.path.abspath(template.file),
                 digest=digest_of(template.file),
             )
-        if given.values or unset:
-            layers.update(given.values, unset=unset)
+            layers.put(f"{kind} template{OF_B}", template.values_b)
+        if values or (unset and axis != "b"):
+            layers.update(values, unset=unset)
+        if values_b or (unset and axis == "b"):
+            layers.update(values_b, unset=unset if axis == "b" else (), axis="b")
 
 
 def set_data_set_values(
@@ -195,37 +133,71 @@ def set_data_set_values(
     Faults
         With all values that do not fit, PROJ-08.
     """
+    with project.store.write():
+        return _set_data_sets(project, patterns, given, unset, axis)
+
+
+def _set_data_sets(
+    project: Project,
+    patterns: Sequence[str],
+    given: ProjectValues,
+    unset: Sequence[str],
+    axis: str,
+) -> list[DataSetEntry]:
+    entries = project.data_sets.entries(patterns)
+    _refuse_other_recipes(entries, {**given.values, **given.values_b})
+    values = dict(given.values)
+    if (one := values.pop(DUAL, None)) is not None:  # which is a matter of the stacks
+        entries = project.data_sets.set_dual(patterns, bool(one.value))
+    names = [entry.name for entry in entries]
+    dual = [entry for entry in entries if entry.dual]
+    if axis == "b":
+        values |= given.values_b
+        _check_data_sets(project, entries, values, unset, "b")
+        project.data_sets.set(names, values, unset=unset, axis="b")
+        return entries
+    _check_data_sets(project, entries, values, unset, "")
+    if values or unset:
+        project.data_sets.set(names, values, unset=unset)
+    if given.values_b and dual:
+        _check_data_sets(project, dual, given.values_b, (), "b")
+        project.data_sets.set([entry.name for entry in dual], given.values_b, axis="b")
+    return entries
+
+
+def _check_data_sets(
+    project: Project,
+    entries: Sequence[DataSetEntry],
+    values: Mapping[str, LayerValue],
+    unset: Sequence[str],
+    axis: str,
+) -> None:
+    """Check values together with what each data set has; most have the same."""
     from tomoline.queue.layers import AXIS_B, DATA_SET
     from tomoline.queue.store import to_json
 
-    entries = project.data_sets.entries(patterns)
-    _refuse_other_recipes(entries, given.values)
     own = project.data_sets.all_given() if len(entries) > 1 else {}
+    shared = _ordered(project.layers.all() | (project.layers.all("b") if axis == "b" else {}))
     seen = set()
-    shared = _ordered({name: values for name, values in project.layers.all().items() if values})
     faults: list[TomolineError] = []
     for entry in entries:
-        given_a = own[entry.id][0] if own else project.data_sets.given(entry)
-        given_b = {}
+        both = own.get(entry.id) or (project.data_sets.given(entry), {})
+        top = both[0]
         if axis == "b":
-            given_b = own[entry.id][1] if own else project.data_sets.given(entry, "b")
-        mark = to_json([given_a, given_b])
-        if mark in seen:  # most data sets have the same
+            top = both[1] if own else project.data_sets.given(entry, "b")
+        mark = to_json([both[0], top])
+        if mark in seen:
             continue
         seen.add(mark)
-        below = [*shared, *([{"name": DATA_SET, "values": given_a}] if axis == "b" else [])]
-        top = given_b if axis == "b" else given_a
+        below = [*shared, *([{"name": DATA_SET, "values": both[0]}] if axis == "b" else [])]
         kept = {key: one for key, one in top.items() if key not in unset}
         name = AXIS_B if axis == "b" else DATA_SET
         try:
-            check_values(below, {**_of_json(kept), **given.values}, f"{name} {entry.name}")
+            check_values(below, {**_of_json(kept), **values}, f"{name} {entry.name}")
         except Faults as several:
             faults += several.faults
     if faults:
         raise Faults(faults)
-    if given.values or unset:
-        project.data_sets.set(patterns, given.values, unset=unset, axis=axis)
-    return entries
 
 
 def _refuse_other_recipes(entries: Sequence[DataSetEntry], values: Iterable[str]) -> None:
@@ -243,23 +215,6 @@ def _refuse_other_recipes(entries: Sequence[DataSetEntry], values: Iterable[str]
     ]
     if faults:
         raise Faults(faults)
-
-
-def user_defaults(path: Path) -> dict[str, LayerValue]:
-    """Return what the file of a user's defaults says; nothing where there is none.
-
-    Raises
-    ------
-    Faults
-        With all that is wrong in it.
-    """
-    return read_values(parameters=[path]).values if path.exists() else {}
-
-
-def defaults_path() -> Path:
-    """Return the path of the file of a user's defaults."""
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(config) / "tomoline" / "defaults.toml"
 
 
 def faults_of(layers: Layers, entry: DataSetEntry, axis: str = "") -> list[TomolineError]:
@@ -300,98 +255,6 @@ def key_of(parameter: str) -> list[str]:
     raise errors.parameters.UNKNOWN_PARAMETER.error("", f"there is no parameter {parameter}.{near}")
 
 
-def _templates(
-    named: Mapping[str, Path | str],
-    directives: Sequence[Path],
-    places: TemplatePlaces | None,
-    faults: list[TomolineError],
-) -> dict[str, Path]:
-    """Return the files of templates, given or named by batch files."""
-    from tomoline.surfaces.directives import peek
-
-    there = TemplatePlaces.of_imod() if places is None else places
-    wanted: dict[str, tuple[str, Path | None, str]] = {}
-    for path in directives:
-        try:
-            content = peek(path)
-        except TomolineError:
-            continue  # gather tells of it
-        for kind in KINDS:
-            if name := content.get(f"setupset.{kind}Template"):
-                wanted[kind] = (name, path.parent, str(path))
-    for kind, given in named.items():
-        wanted[kind] = (str(given), None, f"--template {kind}={given}")
-    found = {}
-    for kind, (name, beside, where) in wanted.items():
-        try:
-            found[kind] = find_template(name, kind, there, beside=beside, where=where)
-        except TomolineError as fault:
-            faults.append(fault)
-    return found
-
-
-def _values(
-    found: Resolution, wanted: Any, steps: Sequence[Step[Any]]
-) -> Iterator[tuple[str, LayerValue]]:
-    """Yield the values of one layer, and the defaults where it cancels what is below."""
-    from tomoline.surfaces.directive_table import declared
-
-    for step, origins in found.origins.items():
-        if step not in found.parameters:
-            continue
-        values = found.parameters[step].model_dump()
-        for name, origin in origins.items():
-            if wanted(origin.layer):
-                value = _absolute(values[name], name, origin.file)
-                yield f"{step}.{name}", LayerValue(value, _where(origin))
-    targets = declared(steps)
-    for setting in found.directives.values():
-        if setting.text or not wanted(setting.origin.layer):
-            continue
-        for target in targets.get(setting.name, ()):
-            if target.info.name not in found.origins.get(target.step, {}):
-                value = _absolute(target.info.default, "", "")
-                yield target.name, LayerValue(value, f"{_where(setting.origin)} (empty)")
-
-
-def _where(origin: Origin) -> str:
-    """Say where a value stands, also for those who read it in another folder."""
-    return str(replace(origin, file=os.path.abspath(origin.file)) if origin.file else origin)
-
-
-def _absolute(value: Any, name: str, file: str) -> Any:
-    """Return a value for JSON; a file beside the one that names it gets its whole path."""
-    from tomoline.queue.layers import jsonable
-
-    if value and (isinstance(value, Path) or (isinstance(value, str) and name.endswith("_file"))):
-        named = Path(value).expanduser()
-        there = (Path(file).parent if file else Path()) / named
-        if there.exists():
-            return os.path.abspath(there)
-        return str(named)
-    return jsonable(value)
-
-
-def _keep(found: Resolution, file: str, result: ProjectValues, faults: list[TomolineError]) -> None:
-    """Take over notices and faults that are not there yet."""
-    known = {_mark(fault) for fault in faults}
-    faults += [fault for fault in found.faults if _mark(fault) not in known]
-    result.notices += [one for one in found.notices if not file or file in one.where]
-
-
-def _mark(fault: TomolineError) -> str:
-    """Return what tells faults apart; a template that is missing is looked for twice."""
-    text, sign, _ = fault.found.partition(" does not exist, nor is there one")
-    return text if sign else str(fault)
-
-
-def _drop_naming(result: ProjectValues) -> Iterator[Notice]:
-    for values in (result.values, *(one.values for one in result.templates.values())):
-        for key in NAMING & values.keys():
-            found = f"{key} has no effect: the project's table tells which acquisition is meant."
-            yield errors.parameters.NOT_ACTED_ON.notice(values.pop(key).where, found)
-
-
 def _faults(steps: Sequence[Step[Any]], layers: Sequence[Layer]) -> list[TomolineError]:
     try:
         merge(steps, layers)
@@ -401,9 +264,11 @@ def _faults(steps: Sequence[Step[Any]], layers: Sequence[Layer]) -> list[Tomolin
 
 
 def _ordered(layers: Mapping[str, Any]) -> list[dict[str, Any]]:
-    from tomoline.queue.layers import NAMES
+    """Return layers in rising precedence; those of axis b are above all others."""
+    from tomoline.queue.layers import NAMES, OF_B
 
-    return [{"name": name, "values": layers[name]} for name in NAMES if name in layers]
+    names = [*NAMES, *(name + OF_B for name in NAMES)]
+    return [{"name": name, "values": layers[name]} for name in names if layers.get(name)]
 
 
 def _json(values: Mapping[str, LayerValue]) -> dict[str, list[Any]]:

@@ -160,6 +160,30 @@ def test_adding_with_parameters_and_queueing_is_one_step(filled: Command, tmp_pa
     assert "-> data set  300" in filled("explain", "2", THICKNESS)
 
 
+def test_directives_for_axis_b_are_kept_for_it(filled: Command, tmp_path: Path) -> None:
+    (tmp_path / "t.adoc").write_text("comparam.tiltb.tilt.THICKNESS = 150\n", encoding="utf-8")
+    (tmp_path / "b.adoc").write_text(
+        "comparam.tilt.tilt.THICKNESS = 200\nsetupset.copyarg.bskip = 3,4\n", encoding="utf-8"
+    )
+    told = filled("set", "ein*", "--directives", "b.adoc")
+    assert "is for axis B and is passed over" in told
+    assert "of axis b" not in told
+    told = filled("set", "TS", "--directives", "b.adoc")
+    assert "setup.exclude_views = 3,4 of axis b" in told
+    assert table(filled)["TS"]["excluded_views_b"] == [3, 4]
+    assert table(filled)["ein Gitter ü"]["excluded_views_b"] == []
+    filled("set", "TS", "--unset", THICKNESS)
+    filled("set", "--template", "system=t.adoc", "--directives", "b.adoc")
+    assert "-> project  200" in filled("explain", "TS", THICKNESS, "--axis", "a")
+    for_b = filled("explain", "TS", THICKNESS, "--axis", "b").splitlines()
+    assert for_b[-1].split()[:6] == ["->", "system", "template,", "axis", "b", "150"]
+    filled("set", "--axis", "b", "--set", f"{THICKNESS}=160")
+    assert "160" in filled("explain", "TS", THICKNESS, "--axis", "b").splitlines()[-1]
+    filled("set", "--axis", "b", "--unset", THICKNESS)
+    filled("set", "--template", "system=")
+    assert "-> project  200" in filled("explain", "TS", THICKNESS, "--axis", "b")
+
+
 def test_what_runs_takes_new_values_at_its_next_start(
     filled: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,7 +217,9 @@ def test_everything_wrong_is_checked_at_once(filled: Command, tmp_path: Path) ->
 REFUSED = (
     ("set",),
     ("set", "--run"),
-    ("set", "--axis", "b", "--montage"),
+    ("set", "--axis", "b", "--dual"),
+    ("set", "TS", "--axis", "b", "--no-run"),
+    ("set", "--axis", "b", "--template", "user="),
     ("set", "TS", "--axis", "c", "--montage"),
     ("set", "TS", "--template", "scope="),
     ("set", "TS", "--deliver", "x"),
