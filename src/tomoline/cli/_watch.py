@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tomoline.queue.watches import Seen, Watch
 
 _MOST_LINES = 100
+_MADE = "-tomoline"
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def stop_watch(named: Path | None, folder: Path) -> int:
 
 def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> int:
     """Print what is watched, and what was seen there."""
-    with open_project(named or (_made_for(folder) if folder else None)) as project:
+    with open_project(named or _made_for(folder)) as project:
         watches = project.watches.all()
         if folder is not None:
             path = Path(os.path.abspath(folder))
@@ -157,22 +159,23 @@ def _check(project: Project, values: dict[str, Any]) -> None:
     check_values(layers, values, "data set")
 
 
-def _made_for(folder: Path) -> Path | None:
-    """Return the project that an earlier ``watch`` made here for a folder, if it is the one."""
+def _made_for(folder: Path | None) -> Path | None:
+    """Return the project that an earlier ``watch`` made here, where there is no other."""
     from tomoline.errors import TomolineError
     from tomoline.queue.project import Project, is_project
 
     try:
         Project.find().close()
     except TomolineError as error:
-        own = _own(folder)
-        if error.kind is errors.project.NO_PROJECT and is_project(own):
-            return own
+        if error.kind is errors.project.NO_PROJECT:
+            made = [_own(folder)] if folder else sorted(Path.cwd().glob(f"*{_MADE}"))
+            made = [one for one in made if is_project(one)]
+            return made[0] if len(made) == 1 else None
     return None
 
 
 def _own(folder: Path) -> Path:
-    return Path.cwd() / f"{Path(os.path.abspath(folder)).name or 'root'}-tomoline"
+    return Path.cwd() / f"{Path(os.path.abspath(folder)).name or 'root'}{_MADE}"
 
 
 def _project_for(named: Path | None, folder: Path) -> Project:
@@ -235,7 +238,7 @@ def _relative(one: Seen, watch: Watch) -> str:
 
 def _reason(one: Seen, watch: Watch) -> str:
     if one.state == "growing":
-        left = watch.settings.settle_s - (watch.looked - one.since)
+        left = watch.settings.settle_s - (time.time() - one.since)
         return f"to be the same for {max(left, 0):.0f} s more"
     return one.reason
 

@@ -24,6 +24,8 @@ from tomoline.queue.watching.names import shown
 from tomoline.queue.watching.settle import Row, SeenState
 
 DUAL = "setup.dual_axis"
+LOOKED_S = 60.0
+"""Without news, the time of the last look is written so often."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class Taker:
         self.watch = watch
         self.data_sets = DataSets(store)
         self.queue = Queue(store)
+        self._wrote = False
+        self._before: float | None = None
 
     def load(self) -> dict[str, Row]:
         """Return what the watch has seen, by path."""
@@ -75,6 +79,7 @@ class Taker:
         """Write rows; None forgets one."""
         if not rows:
             return
+        self._wrote = True
         with self.store.write() as db:
             db.executemany(
                 "DELETE FROM seen WHERE watch = ? AND path = ?",
@@ -98,17 +103,29 @@ class Taker:
                 ],
             )
 
-    def looked(self, now: float, device: int) -> None:
-        """Write when the folder was looked at, and on which file system it lies."""
+    def looked(self, now: float, device: int) -> float:
+        """Write when the folder was looked at, and on which file system it lies.
+
+        Without anything new this is written now and then only: each time the disk is waited for.
+
+        Returns
+        -------
+        float
+            What is written there now; it differs whenever a watcher has written anything else.
+        """
+        before = self.watch.looked if self._before is None else self._before
+        same = device == self.watch.settings.device
+        if same and not self._wrote and before <= now < before + LOOKED_S:
+            return before
+        now = now if now != before else now + 1e-3
         with self.store.write() as db:
-            db.execute("UPDATE watch SET looked = ? WHERE id = ?", (now, self.watch.id))
-            if device != self.watch.settings.device:
-                settings = replace(self.watch.settings, device=device)
-                db.execute(
-                    "UPDATE watch SET settings = ? WHERE id = ?",
-                    (to_json(asdict(settings)), self.watch.id),
-                )
-                self.watch = replace(self.watch, settings=settings)
+            settings = replace(self.watch.settings, device=device)
+            db.execute(
+                "UPDATE watch SET looked = ?, settings = ? WHERE id = ?",
+                (now, to_json(asdict(settings)), self.watch.id),
+            )
+        self.watch = replace(self.watch, settings=settings)
+        return now
 
     def looked_at(self) -> float | None:
         """Return when the folder was looked at last; None if the watch has been stopped."""
@@ -116,7 +133,8 @@ class Taker:
             row = db.execute(
                 "SELECT looked FROM watch WHERE id = ? AND active = 1", (self.watch.id,)
             ).fetchone()
-        return None if row is None else float(row[0])
+        self._before = None if row is None else float(row[0])
+        return self._before
 
     def tell(self, notice: Notice, now: float, *, data_set: str = "") -> None:
         """Write a warning to the project's log."""

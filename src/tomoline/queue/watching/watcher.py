@@ -58,9 +58,8 @@ class Watcher:
                 return
             self._looked = None  # after an error it begins with what the store knows
             self._follow(look, now)
-            self._taker.looked(now, look.device)
+            self._looked = self._taker.looked(now, look.device)
             self.watch = self._taker.watch
-            self._looked = now
             self._first = False
 
     def _load(self, looked: float) -> None:
@@ -104,8 +103,9 @@ class Watcher:
         self._save(verdict.rows.keys() | chosen.rows.keys() | {one.row.path for one in ready})
         self._keep(self._taker.take(chosen.ready, now))
         self._link_copies(chosen.copies)
+        again = self._judge_copies_again([one for one in chosen.ready if one.row.taken])
         self._warn_late(found, now)
-        self._settle_folders(folders)
+        self._settle_folders({*folders, *again})
 
     def _see(self, now: float) -> Look | None:
         """Look at the disk; None while the watched folder is away."""
@@ -233,6 +233,18 @@ class Watcher:
                 number = entry.id if entry is not None else None
             self._rows[path] = replace(self._rows[path], data_set=number)
         self._save(copies)
+
+    def _judge_copies_again(self, replaced: Iterable[Ready]) -> set[str]:
+        """Look anew at copies of what was replaced: they may be all that is left of it."""
+        numbers = {one.entry.id for one in replaced if one.entry is not None}
+        again = {
+            path: replace(row, state=SeenState.GROWING, reason="", data_set=None)
+            for path, row in (self._rows.items() if numbers else ())
+            if row.state is SeenState.DUPLICATE and row.data_set in numbers
+        }
+        self._keep(again)
+        self._save(again)
+        return {self._owners[path] for path in again}
 
     def _keep(self, rows: Mapping[str, Row | None]) -> None:
         for path, row in rows.items():
