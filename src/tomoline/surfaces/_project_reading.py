@@ -134,18 +134,26 @@ def _read_axis_b(
     """Read what directives say of axis b alone; the other files do not tell axes apart."""
     from tomoline.surfaces.second_axis import axis_b_values
 
+    of_templates: dict[str, LayerValue] = {}
+    for one in result.templates.values():
+        path = Path(os.path.abspath(one.file))
+        one.values_b = axis_b_values(steps, [path], places=_NOWHERE)
+        of_templates |= one.values_b
     written = [text for text in settings if text.startswith(DIRECTIVE_STARTS)]
     if written or directives:
-        result.values_b = axis_b_values(
+        found = axis_b_values(
             steps,
             [Path(os.path.abspath(path)) for path in directives],
             settings=written,
             templates=templates,
             places=_NOWHERE,
         )
-    for one in result.templates.values():
-        path = Path(os.path.abspath(one.file))
-        one.values_b = axis_b_values(steps, [path], places=_NOWHERE)
+        # What a template says of axis b goes before what a batch file says of both.
+        result.values_b = {
+            key: one
+            for key, one in found.items()
+            if key not in of_templates or of_templates[key].value != one.value
+        }
 
 
 _NOWHERE = TemplatePlaces()
