@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import struct
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +60,15 @@ def put(path: Path, content: bytes | str, *, time_ns: int | None = None) -> Path
     return path
 
 
+@cache
+def _empty_project() -> Path:
+    """Return a project to copy: making one waits for the disk some twenty times."""
+    base = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    Project.create(base / "night").close()
+    return base / "night"
+
+
 class Watched:
     """A project that watches a folder, looked at by a clock that the test sets.
 
@@ -72,7 +85,8 @@ class Watched:
     def __init__(self, base: Path, recipe: str = "tilt", **settings: Any) -> None:
         self.folder = base / "in"
         self.folder.mkdir(exist_ok=True)
-        self.project = Project.create(base / "night")
+        shutil.copytree(_empty_project(), base / "night")
+        self.project = Project.open(base / "night")
         self.now = 1000.0
         self.project.watches.add(self.folder, recipe, **settings)
         self.service = WatchService(self.project.folder)
