@@ -374,6 +374,19 @@ def test_kill_of_some(project: Project, control: Control) -> None:
     assert caught.value.code == "QUEUE-07"
 
 
+def test_kill_of_two_batches_of_one_data_set_loses_nothing(
+    project: Project, control: Control
+) -> None:
+    add(project, "TS_1.mrc")
+    control.start()
+    begin(project, "TS_1")
+    control.start(["TS_1"], last="align")
+    control.kill(["TS_1"])
+    assert control.resume().names == ["TS_1"]
+    (one,) = project.queue.batches()
+    assert (one.state, one.first, one.last) == (S.WAITING, "", "")
+
+
 def test_kill_does_not_wait_if_it_need_not(
     project: Project, control: Control, runner: NoRunner
 ) -> None:
