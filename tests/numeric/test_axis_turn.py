@@ -116,3 +116,14 @@ def test_simulated_axes(tmp_path: Path, seed: int, gold: bool) -> None:
     )
     here, there = truths[0].bead_positions(plane)[1], truths[1].bead_positions(moved)[1]
     assert largest_error(turn, here, there) < SERIES_TOLERANCE * 384
+
+
+def test_a_real_series_turned_by_a_quarter(tilt_data: Path) -> None:
+    """Two views of a cryo series, 12 degrees apart, the second turned: a specimen of vesicles."""
+    stack = open_stack(tilt_data / "exosome-gold-series" / "exosome.mrc")
+    middle = stack.shape[0] // 2
+    other = np.ascontiguousarray(np.rot90(stack.read(middle + 4)))  # clockwise as y points up
+    turn = find_turn(stack.read(middle), other)
+    assert turn is not None
+    assert turn.confidence > SURE
+    assert turn.turn_deg == pytest.approx(-90, abs=1.0)
