@@ -84,6 +84,12 @@ class ServiceThread:
         self._wake.set()
         return asked
 
+    @property
+    def is_busy(self) -> bool:
+        """What it has answered last, to whatever question; at first that it is."""
+        with self._lock:
+            return self._busy
+
     def is_free(self, question: int) -> bool:
         """Whether it has answered this question, or a later one, with no."""
         with self._lock:

@@ -29,7 +29,6 @@ SIGN_OF_LIFE_S = 10.0
 LOG_S = 1.0
 REST_S = 10.0
 """How long no batch is started after one could not be."""
-ASK_AGAIN_S = 2.0
 
 
 class Runner:
@@ -71,7 +70,7 @@ class Runner:
         self._log = LogFile(store)
         self._machine = machine()
         self._tell = tell
-        self._alive_at = self._logged_at = self._asked_at = float("-inf")
+        self._alive_at = self._logged_at = float("-inf")
         self._start_after = float("-inf")
         self._questions: dict[str, int] = {}
 
@@ -214,17 +213,15 @@ class Runner:
             return db.execute(query).fetchone() is not None
 
     def _services_are_free(self, *, only_holding: bool) -> bool:
-        """Whether no service has anything left to do; they are asked again now and then."""
-        now = self._ticks()
+        """Whether no service has anything left to do, asked after all else had ended."""
         asked = [one for one in self._services if one.holds_run or not only_holding]
-        if all(one.name in self._questions for one in asked):
-            if all(one.is_free(self._questions[one.name]) for one in asked):
-                return True
-            if now - self._asked_at < ASK_AGAIN_S:
-                return False
-        self._asked_at = now
-        self._questions = {one.name: one.ask() for one in asked}
-        return False
+        if any(one.is_busy for one in asked):
+            self._questions.clear()  # it looks by itself, and will be asked when it is free
+            return False
+        for one in asked:
+            if one.name not in self._questions:
+                self._questions[one.name] = one.ask()
+        return all(one.is_free(self._questions[one.name]) for one in asked)
 
     def _summary(self) -> str:
         """Return how many batches ended, and how, since all was done the last time."""
