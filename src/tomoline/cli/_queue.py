@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tomoline.cli._aligned import aligned
 from tomoline.cli._project import open_project
+from tomoline.queue.log import time_text
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
 
 if TYPE_CHECKING:
@@ -159,21 +161,28 @@ def _positions(project: Project, batches: Sequence[Batch], *, filtered: bool) ->
 def _row(one: Batch, position: int | None) -> list[str]:
     from tomoline.queue.batch_range import range_of, range_text
 
-    doing = one.step
-    if one.total:
-        doing += f" {one.done}/{one.total}"
-    if one.processor is not None:
-        doing += f" (P{one.processor})"
     return [
         str(position) if position else "-",
         one.name,
         str(one.state),
         range_text(range_of(one)) or "whole",
-        doing.strip() if one.state in (BatchState.RUNNING, BatchState.PAUSED) else "",
+        _doing(one, time.time()),
         str(one.attempt),
         one.origin,
         one.code,
     ]
+
+
+def _doing(one: Batch, now: float) -> str:
+    """Return what a batch is doing, or what it waits for besides its turn."""
+    if one.state is BatchState.WAITING:
+        words = [f"not before {time_text(one.not_before)}"] if one.not_before > now else []
+        return ", ".join([*words, "alone"] if one.alone else words)
+    if one.state not in (BatchState.RUNNING, BatchState.PAUSED):
+        return ""
+    pieces = f"{one.done}/{one.total}" if one.total else ""
+    processor = f"(P{one.processor})" if one.processor is not None else ""
+    return " ".join(word for word in (one.step, pieces, processor) if word)
 
 
 def _document(one: Batch, position: int | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from tomoline import errors
 from tomoline.queue.batch_range import Range, joined, range_of, range_text
 from tomoline.queue.line import (
     between,
@@ -78,6 +79,11 @@ class Queue(Listing):
         -------
         list of int
             Number of the batch of each entry.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if one of them has been removed since it was looked up; none is queued then.
         """
         now = time.time()
         part = Range(first, last, only)
@@ -92,11 +98,16 @@ class Queue(Listing):
                 there = waiting_of(db, entry.id)
                 if there is None:
                     number += 1
-                    db.execute(
+                    added = db.execute(
                         "INSERT INTO batch (id, data_set, state, place, first, last, only, origin,"
-                        " queued) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?)",
-                        (number, entry.id, place, first, last, only, origin, now),
+                        " queued) SELECT ?, id, 'waiting', ?, ?, ?, ?, ?, ? FROM data_set"
+                        " WHERE id = ? AND name = ?",
+                        (number, place, *part, origin, now, entry.id, entry.name),
                     )
+                    if not added.rowcount:
+                        raise errors.project.UNKNOWN_DATA_SET.error(
+                            entry.name, "it has been removed meanwhile."
+                        )
                     self._store.add_event(
                         EventKind.STATE,
                         _words("queued", words),

@@ -143,6 +143,17 @@ def test_what_runs_is_shown_with_its_progress(project: Project, tomoline: Comman
     assert row == ["-", "TS_0", "running", "whole", "align", "3/20", "(P2)", "1", "queue", "add"]
 
 
+def test_what_a_batch_waits_for_is_shown(project: Project, tomoline: Command) -> None:
+    tomoline("queue", "add", "TS_0", "TS_1")
+    with project.store.write() as db:
+        db.execute("UPDATE batch SET not_before = 4e9 WHERE id = 1")
+        db.execute("UPDATE batch SET alone = 1")
+    lines = tomoline("queue", "list").splitlines()
+    assert "not before 2096-10-02 07:06:40, alone" in lines[1]
+    assert "before" not in lines[2]
+    assert "alone" in lines[2]
+
+
 def test_retry_tells_and_starts(
     project: Project, tomoline: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -122,6 +122,20 @@ def test_numbers_are_not_given_again(store: Store, queue: Queue) -> None:
     assert queue.add(entries[2:3]) == [3]
 
 
+def test_what_was_removed_meanwhile_is_not_queued(store: Store, queue: Queue) -> None:
+    entries = fill(store)
+    with store.write() as db:
+        db.execute("DELETE FROM data_set WHERE name = 'TS_7'")
+        db.execute(  # which may get its number
+            "INSERT INTO data_set (id, name, place, recipe, source, folder, added)"
+            " VALUES (8, 'other', 9, 'tilt', '/raw/o.mrc', '/done/o', 0)"
+        )
+    with pytest.raises(TomolineError) as error:
+        queue.add(entries)
+    assert error.value.code == "PROJ-08"
+    assert queue.batches() == []
+
+
 def test_moves_go_to_any_position(store: Store, queue: Queue) -> None:
     queue.add(fill(store))
     queue.move(["TS_6"], 2)
