@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import signal
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from fake_worker import FakeLauncher, FakeWorker, RunnerDied
 
 from tomoline import errors
 from tomoline.errors import TomolineError
+from tomoline.queue.background import ServiceThread
 from tomoline.queue.job import Job
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.log import explain_states
@@ -532,3 +536,153 @@ def test_a_store_that_goes_wrong_for_one_batch_does_not_stop_the_others(night: N
 
 def test_codes_of_outcomes_are_declared() -> None:
     assert {"QUEUE-02", "QUEUE-03", "QUEUE-10", "QUEUE-11"} <= set(errors.KINDS)
+
+
+# What may go wrong around it.
+
+
+@pytest.fixture
+def other(night: Night) -> Iterator[sqlite3.Connection]:
+    """Another process's connection to the store; the runner does not wait for it."""
+    night.store._connection.execute("PRAGMA busy_timeout = 1")
+    connection = sqlite3.connect(night.store.path, isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def test_a_store_that_is_locked_is_tried_again(night: Night, other: sqlite3.Connection) -> None:
+    night.go()
+    night.worker("one").step("setup")
+    night.worker("one").finish()
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(TomolineError, match="locked"):
+        night.turn()
+    other.execute("ROLLBACK")
+    night.turn()
+    assert night.states() == {"one": "finished", "two": "running", "three": "running"}
+    assert len(night.project.log.events(kind="step", data_set="one")) == 2
+
+
+def test_a_store_that_is_locked_just_when_a_process_has_been_started(
+    night: Night, other: sqlite3.Connection
+) -> None:
+    night.launcher.after = lambda: other.execute("BEGIN IMMEDIATE")  # type: ignore[assignment]
+    with pytest.raises(TomolineError, match="locked"):
+        night.go()
+    night.launcher.after = None
+    assert night.batch("one").pid is None
+    other.execute("ROLLBACK")
+    night.turn(20.0)
+    assert [one.job.name for one in night.launcher.workers] == ["one", "two"]
+    assert night.batch("one").pid == night.worker("one").pid
+
+
+def test_a_full_disk_delays_what_is_written_down_and_loses_nothing(night: Night) -> None:
+    night.go()
+    for number in range(300):
+        facts = {"code": "X-1", "where": "v", "found": f"{number} " + "long " * 50, "remedy": ""}
+        night.worker("one").tell("warning", step="setup", **facts)
+    night.worker("two").finish()
+    pages = night.store._connection.execute("PRAGMA page_count").fetchone()[0]
+    night.store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    for _ in range(3):
+        with pytest.raises(TomolineError, match="FILE-08"):
+            night.turn()
+    assert night.project.log.events(kind="warning") == []
+    assert night.batch("two").state is not S.RUNNING  # there was room for that
+    night.store._connection.execute("PRAGMA max_page_count = 1000000")
+    night.turn(20.0)
+    assert len(night.project.log.events(kind="warning")) == 300
+
+
+def test_a_log_file_that_cannot_be_written_stops_nothing(night: Night) -> None:
+    (night.store.folder / "tomoline.log").mkdir()
+    told: list[Exception] = []
+    night.runner = Runner(
+        night.store,
+        night.launcher,
+        clock=lambda: night.time,
+        ticks=lambda: night.time,
+        machine=lambda: (1, 8 * GIB),
+        tell=told.append,
+    )
+    night.go()
+    night.turn(2.0)
+    assert night.states()["one"] == "running"
+    assert all(isinstance(one, IsADirectoryError) for one in told)
+    assert told
+
+
+# Services.
+
+
+class Busy:
+    """A service that is busy as long as the test wants."""
+
+    name = "busy"
+
+    def __init__(self) -> None:
+        self.until_free = threading.Event()
+        self.turns = 0
+        self.fails = False
+
+    def turn(self, now: float) -> float:
+        self.turns += 1
+        if self.fails:
+            raise ZeroDivisionError("made to fail")
+        return 0.01
+
+    def busy(self) -> bool:
+        return not self.until_free.is_set()
+
+
+@pytest.mark.parametrize("holds_run", [True, False])
+def test_the_runner_stays_while_a_service_is_busy(night: Night, holds_run: bool) -> None:
+    service = Busy()
+    thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=holds_run)
+    night.runner = Runner(
+        night.store,
+        night.launcher,
+        clock=lambda: night.time,
+        ticks=lambda: night.time,
+        machine=lambda: (3, 8 * GIB),
+        services=[thread],
+    )
+    night.runner.begin()
+    try:
+        night.go()
+        for name in ("one", "two", "three"):
+            night.worker(name).finish()
+        for _ in range(5):
+            assert night.turn()
+            time.sleep(0.02)
+        done = any(text.startswith("all done") for text in night.told("run"))
+        assert done is not holds_run
+        service.until_free.set()
+        until = time.monotonic() + 20
+        while night.turn():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+        assert any(text.startswith("all done") for text in night.told("run"))
+    finally:
+        night.runner.end()
+
+
+def test_a_service_that_fails_is_told_of_once_in_a_while_and_keeps_nobody(night: Night) -> None:
+    service = Busy()
+    service.fails = True
+    thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=True)
+    thread.begin()
+    try:
+        until = time.monotonic() + 20
+        for _ in range(3):
+            question = thread.ask()
+            while not thread.is_free(question):
+                assert time.monotonic() < until
+                time.sleep(0.01)
+    finally:
+        thread.end()
+    assert service.turns == 1
+    (event,) = night.project.log.events(kind="error")
+    assert (event.code, event.level) == ("RUN-99", "error")
+    assert "made to fail" in event.message
