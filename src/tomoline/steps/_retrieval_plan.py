@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypeVar, cast
 from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.params import StepParams, parameter
-from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
     from tomoline.kernels.phase_filters import Method, Optics, Retrieving
+    from tomoline.steps.scan_layout import ScanLayout
 
 N = TypeVar("N", int, float)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Literal
 
 from tomoline import errors
-from tomoline.files.mrc import MrcHeader
-from tomoline.files.stack import Stack
-from tomoline.steps.acquisition import Acquisition
 
-Image = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.mrc import MrcHeader
+    from tomoline.files.stack import Stack
+    from tomoline.steps.acquisition import Acquisition
+
+    Image = NDArray[np.float32]
+
 
 UNKNOWN_PIXEL_NM = 0.1
 """What files say where nothing is known: 1 Å."""
@@ -36,6 +39,7 @@ _MODES = {"i1": 0, "u1": 0, "i2": 1, "u2": 6, "f4": 2, "f2": 12}
 def mode_of(dtype: np.dtype[Any]) -> int:
     """Return the MRC mode that holds values of `dtype`; float32 (2) for all others.
 
+    >>> import numpy as np
     >>> mode_of(np.dtype(">i2"))
     1
     """
@@ -53,6 +57,8 @@ def read_clean(stack: Stack, view: int) -> tuple[Image, float, int]:
     replaced : int
         Number of pixels replaced.
     """
+    import numpy as np
+
     image = stack.read(view)
     mean = float(image.mean(dtype=np.float64))
     if np.isfinite(mean):

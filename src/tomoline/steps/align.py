@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tomoline import geometry
-from tomoline.files import angles, fiducial_points, imod_model, residuals
-from tomoline.files import transforms as transform_files
 from tomoline.steps._align_params import AlignParams
-from tomoline.steps._align_tracks import (
-    points_model,
-    points_table,
-    read_tracks,
-    residual_table,
-)
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps.acquisition import Acquisition
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 def run(params: AlignParams, context: StepContext) -> Values:
     """Solve the alignment and write what IMOD's newstack and tilt take."""
+    import numpy as np
+
+    from tomoline import geometry
+    from tomoline.files import fiducial_points, imod_model, residuals
+    from tomoline.files import transforms as transform_files
     from tomoline.steps import _align_values
+    from tomoline.steps._align_tracks import points_model, points_table, read_tracks, residual_table
+    from tomoline.steps.acquisition import Acquisition
 
     views = Acquisition.read(context.input("views"))
     coarse = transform_files.read(context.input("coarse_transforms"))
@@ -74,6 +73,10 @@ def _write(
     context: StepContext, coarse: Floats, fine: Floats, tilt_deg: Floats, x_tilt_deg: Floats
 ) -> None:
     """Write the transforms and angles of all views, excluded ones included."""
+    from tomoline import geometry
+    from tomoline.files import angles
+    from tomoline.files import transforms as transform_files
+
     with context.writing("fiducial_transforms") as path:
         transform_files.write(path, fine)
     with context.writing("transforms") as path:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
-from tomoline.files import com, transforms
-from tomoline.files.mrc import MrcWriter
-from tomoline.files.stack import open_stack
-from tomoline.geometry import axis_of_transform
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._com_files import command
-from tomoline.steps._views import (
-    REDUCTION_CODES,
-    UNKNOWN_PIXEL_NM,
-    Image,
-    ReductionFilter,
-    check_count,
-    mode_of,
-    read_clean,
-)
-from tomoline.steps.acquisition import Acquisition
+from tomoline.steps._views import REDUCTION_CODES, ReductionFilter
 from tomoline.steps.artifacts import ARTIFACTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files import com
+    from tomoline.steps._views import Image
 
 
 class AlignedStackParams(StepParams):
@@ -78,7 +68,12 @@ class AlignedStackParams(StepParams):
 
 def run(params: AlignedStackParams, context: StepContext) -> Values:
     """Write the aligned stack."""
+    from tomoline.files import com, transforms
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.files.stack import open_stack
     from tomoline.kernels.resample import taper_length
+    from tomoline.steps._views import UNKNOWN_PIXEL_NM, check_count, mode_of, read_clean
+    from tomoline.steps.acquisition import Acquisition
 
     stack = open_stack(context.input("fixed_stack"))
     moves = transforms.read(context.input("transforms"))
@@ -141,6 +136,8 @@ def _command(
     params: AlignedStackParams, context: StepContext, shape: tuple[int, int], mode: int
 ) -> com.Command:
     """Return newstack with the options that make a stack like this step's."""
+    from tomoline.steps._com_files import command
+
     reduced = params.binning > 1
     codes = {name: code for code, name in REDUCTION_CODES.items()}
     return command(
@@ -164,6 +161,10 @@ def _command(
 
 def _axis(moves: NDArray[np.float64]) -> float:
     """Return the tilt axis angle in degrees that most views agree on."""
+    import numpy as np
+
+    from tomoline.geometry import axis_of_transform
+
     angles = axis_of_transform(moves)
     reference = angles[len(angles) // 2]
     return float(reference + np.median((angles - reference + 180) % 360 - 180))

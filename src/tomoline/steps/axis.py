@@ -6,19 +6,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tomoline import errors
-from tomoline.files.png import png
-from tomoline.files.sinograms import Sinograms
-from tomoline.steps._axis import RotationAxis, Side
 from tomoline.steps._axis_params import AxisParams
-from tomoline.steps._axis_rows import Block, Turn, read_block, spread_blocks
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._retrieval import Retrieval
-from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
+    from tomoline.files.sinograms import Sinograms
+    from tomoline.steps._axis import RotationAxis, Side
+    from tomoline.steps._axis_rows import Block, Turn
     from tomoline.steps._axis_search import Found
 
 _LEAST_PROJECTIONS = 8
@@ -54,8 +49,14 @@ class _Outcome:
 
 def run(params: AxisParams, context: StepContext) -> Values:
     """Find the rotation axis, judge it, and draw the sweep."""
+    import numpy as np
+
+    from tomoline.steps._axis import RotationAxis
+    from tomoline.steps._axis_rows import Turn, spread_blocks
     from tomoline.steps._axis_search import AxisSearch
     from tomoline.steps._axis_verdict import slope_of
+    from tomoline.steps._retrieval import Retrieval
+    from tomoline.steps.scan_layout import ScanLayout
 
     layout = ScanLayout.read(context.input("scan_layout"))
     retrieval = Retrieval.read(context.input("retrieval"))
@@ -146,6 +147,8 @@ def run(params: AxisParams, context: StepContext) -> Values:
 
 
 def _check(params: AxisParams, turn: Turn, rows: int, width: int, root: str) -> None:
+    import numpy as np
+
     if turn.count < _LEAST_PROJECTIONS or np.ptp(turn.angles_rad) == 0:
         raise errors.axis.TOO_FEW.error(root, f"{turn.count} projections take part.")
     if params.rows is not None and not 0 <= params.rows[0] < params.rows[1] <= rows:
@@ -273,6 +276,10 @@ def _side(
     params: AxisParams, sinograms: Sinograms, block: Block, turn: Turn, axis_px: float
 ) -> Side | None:
     """Decide whether, and at which edge, the halves of a full turn have to be joined."""
+    import numpy as np
+
+    from tomoline.steps._axis_rows import read_block
+
     if not turn.full or params.side == "none":
         return None
     if params.side != "auto":
@@ -309,6 +316,7 @@ def _draw_sweep(
     axis: RotationAxis,
 ) -> list[float]:
     """Write the picture of slices for axes around the used one; return those axes."""
+    from tomoline.files.png import png
     from tomoline.steps._axis_sweep import make_sweep, picture_of, sweep_axes
 
     width = sinograms.shape[2]

@@ -6,17 +6,19 @@ import json
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tomoline import errors, geometry
-from tomoline.files import transforms as transform_files
-from tomoline.files.stack import Stack, open_stack
+from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps.acquisition import Acquisition
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.stack import Stack
+    from tomoline.steps.acquisition import Acquisition
+
 
 # Views are binned so that their longer side has at most this many pixels. Coarser is not only
 # faster but more exact: fine details move differently at different depths of the specimen.
@@ -111,8 +113,13 @@ class _Axis:
 
 def run(params: CoarseAlignParams, context: StepContext) -> Values:
     """Align the fixed stack coarsely and write the transforms to the prealigned stack."""
+    import numpy as np
+
+    from tomoline.files import transforms as transform_files
+    from tomoline.files.stack import open_stack
     from tomoline.kernels.coarse import CoarseOptions, align_neighbours, centre_field
     from tomoline.kernels.correlate import BandPass
+    from tomoline.steps.acquisition import Acquisition
 
     views = Acquisition.read(context.input("views"))
     stack = open_stack(context.input("fixed_stack"))
@@ -220,6 +227,8 @@ def _axis(
     spread: Spread,
 ) -> _Axis:
     """Search the tilt axis, compare it with what was given, and choose."""
+    import numpy as np
+
     from tomoline.kernels.axis_search import search_axis
 
     given = views.tilt_axis_deg
@@ -283,6 +292,8 @@ def _complaint(given_deg: float, found_deg: float) -> str:
 
 def _size_changes(views: Acquisition) -> tuple[int, ...]:
     """Return the views at which the size may change, seen from the lowest tilt outwards."""
+    import numpy as np
+
     tilt = views.tilt_deg
     order = [int(view) for view in np.argsort(tilt, kind="stable") if views.included[view]]
     start = min(range(len(order)), key=lambda place: abs(tilt[order[place]]))
@@ -304,6 +315,7 @@ def _to_prealigned(
     centres_px: NDArray[np.float64], scale: NDArray[np.float64], stack: Stack, factor: int
 ) -> NDArray[np.float64]:
     """Return the transforms that bring the specimen's centre to the image centre."""
+    from tomoline import geometry
     from tomoline.kernels._image import bin_offset
 
     offset = [bin_offset(stack.shape[2], factor), bin_offset(stack.shape[1], factor)]
@@ -315,6 +327,8 @@ def _to_prealigned(
 
 def _to_neighbour(transforms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the transform of each view to the one before it in the stack, as in a .prexf."""
+    from tomoline import geometry
+
     result = geometry.identity_transforms(len(transforms))
     result[1:] = geometry.compose(transforms[1:], geometry.invert(transforms[:-1]))
     return result

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from tomoline.files import mrc
-from tomoline.files.mrc import MrcWriter
-from tomoline.files.stack import open_stack
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._views import read_clean
 
 
 class FilterStackParams(StepParams):
@@ -34,7 +30,11 @@ class FilterStackParams(StepParams):
 
 def run(params: FilterStackParams, context: StepContext) -> Values:
     """Write the filtered stack."""
+    from tomoline.files import mrc
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.files.stack import open_stack
     from tomoline.kernels.filters import low_pass
+    from tomoline.steps._views import read_clean
 
     source = context.input("aligned_stack")
     stack = open_stack(source)

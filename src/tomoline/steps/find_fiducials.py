@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Literal
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._fiducials import Fiducials, view_bytes
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from tomoline.steps._bead_views import BeadViews
+    from tomoline.steps._fiducials import Fiducials
     from tomoline.steps._find_seeds import Seeds
 
 # Fewer good beads than this, and patches may be better.
@@ -106,6 +106,8 @@ class FindFiducialsParams(StepParams):
 
 def run(params: FindFiducialsParams, context: StepContext) -> Values:
     """Decide what to track and write the seeds."""
+    from tomoline.steps._fiducials import Fiducials
+
     method = "none" if params.fiducialless else params.method
     if method == "raptor":
         context.warn(errors.tilt.RAPTOR_IS_BEADS.notice(found="RAPTOR is asked for."))
@@ -143,6 +145,7 @@ def _find(
     *,
     demanded: bool,
 ) -> Values:
+    from tomoline.steps._fiducials import Fiducials
     from tomoline.steps._find_seeds import find_seeds, measure_sphere
 
     axis_deg = float(json.loads(context.input("coarse").read_text())["tilt_axis_deg"])
@@ -263,6 +266,8 @@ def _rounded(value: float | None) -> float | None:
 
 
 def _memory_bytes(shape: Shape, params: FindFiducialsParams) -> int:
+    from tomoline.steps._fiducials import view_bytes
+
     return view_bytes(shape.height, shape.width)
 
 

@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from tomoline.errors import TomolineError
 from tomoline.errors import flats as kinds
-from tomoline.files.frames import Frames
-from tomoline.files.open_frames import open_frames
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._flat_distance import (
-    Distance,
-    component_flats,
-    group_means,
-    median_flat,
-    time_groups,
-)
-from tomoline.steps._flat_fields import FlatFields, FlatFieldsWriter, FlatSettings
-from tomoline.steps._flat_survey import (
-    BLANK,
-    MOST_MATCHED,
-    Survey,
-    chunk_bytes,
-    misfits,
-    pixel_noise,
-    report_missing,
-    survey,
-)
 from tomoline.steps._flats_params import FlatsParams
-from tomoline.steps.scan_layout import ScanLayout
 
-Real = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.frames import Frames
+    from tomoline.steps._flat_distance import Distance
+    from tomoline.steps._flat_fields import FlatFields, FlatSettings
+    from tomoline.steps._flat_survey import Survey
+    from tomoline.steps.scan_layout import ScanLayout
+
+    Real = NDArray[np.float32]
+
 
 _DEFAULT_AVERAGE = 3
 _LEAST_MATCHED = 4  # with fewer flats there is nothing to choose
@@ -45,6 +32,9 @@ _AIR_PART, _LEAST_AIR_PX = 0.04, 8
 
 def run(params: FlatsParams, context: StepContext) -> Values:
     """Write the flat fields of each distance."""
+    from tomoline.steps._flat_fields import FlatFieldsWriter
+    from tomoline.steps.scan_layout import ScanLayout
+
     layout = ScanLayout.read(context.input("scan_layout"))
     reports = []
     with context.writing("flat_fields") as path, FlatFieldsWriter(path) as writer:
@@ -70,6 +60,11 @@ def run(params: FlatsParams, context: StepContext) -> Values:
 def _prepare(
     params: FlatsParams, context: StepContext, layout: ScanLayout, number: int
 ) -> tuple[FlatFields, Values]:
+    import numpy as np
+
+    from tomoline.steps._flat_distance import Distance, time_groups
+    from tomoline.steps._flat_survey import BLANK, misfits, report_missing, survey
+
     distance = Distance(number, layout, params, context)
     dark = _mean_dark(distance)
     location = layout.flats[number] if number < len(layout.flats) else None
@@ -107,6 +102,8 @@ _NOT_NEEDED = "there are enough others."
 
 def _binning(params: FlatsParams, frames: Frames) -> int:
     """Return the side of a block: what is asked for, or more where the descriptors grow large."""
+    from tomoline.steps._flat_survey import MOST_MATCHED
+
     count, rows, columns = frames.shape
     binning = params.binning
     while 4 * min(count, MOST_MATCHED) * (rows // binning) * (columns // binning) > (
@@ -118,6 +115,10 @@ def _binning(params: FlatsParams, frames: Frames) -> int:
 
 def _beyond(count: int) -> dict[int, str]:
     """Return the flats that are not needed where there are very many."""
+    import numpy as np
+
+    from tomoline.steps._flat_survey import MOST_MATCHED
+
     if count <= MOST_MATCHED:
         return {}
     kept = set(np.linspace(0, count - 1, MOST_MATCHED).round().astype(int).tolist())
@@ -133,8 +134,13 @@ def _with_flats(
     groups: list[list[int]],
     excluded: int,
 ) -> tuple[FlatFields, Values]:
+    import numpy as np
+
     from tomoline.kernels.flat_fields import find_bad_pixels, find_flat_repairs
     from tomoline.kernels.flat_match import FlatBasis
+    from tomoline.steps._flat_distance import component_flats, group_means, median_flat
+    from tomoline.steps._flat_fields import FlatFields, FlatSettings
+    from tomoline.steps._flat_survey import pixel_noise
 
     params, context = distance.params, distance.context
     statistics = found.all
@@ -239,6 +245,8 @@ def _report(
 
 def _mean_dark(distance: Distance) -> Real | None:
     """Return the mean dark, (rows, columns) float32, or None where there is none."""
+    from tomoline.steps._flat_survey import report_missing, survey
+
     layout = distance.layout
     location = layout.darks[distance.number] if distance.number < len(layout.darks) else None
     frames = distance.frames(location, "darks")
@@ -262,6 +270,11 @@ def _without_flats(
     distance: Distance, dark: Real | None, *, warn: bool, excluded: int = 0
 ) -> tuple[FlatFields, Values]:
     """Take one level for all pixels: what is bright in a few projections."""
+    import numpy as np
+
+    from tomoline.files.open_frames import open_frames
+    from tomoline.steps._flat_fields import FlatFields, FlatSettings
+
     layout = distance.layout
     frames = open_frames(layout.projections[distance.number])
     places = np.flatnonzero(layout.taking_part)
@@ -303,6 +316,8 @@ def _without_flats(
 
 def _saturation(frames: Frames) -> float | None:
     """Return the counts at which the stored numbers end."""
+    import numpy as np
+
     return float(np.iinfo(frames.dtype).max) if frames.dtype.kind in "ui" else None
 
 
@@ -317,6 +332,8 @@ def _air_columns(params: FlatsParams, width: int) -> tuple[int, int] | None:
 
 
 def _memory_bytes(shape: Shape, params: FlatsParams) -> int:
+    from tomoline.steps._flat_survey import chunk_bytes
+
     most = chunk_bytes(shape.height, shape.width)
     if params.method == "pca":
         most = max(most, 4 * shape.height * shape.width * (params.components + 3))

@@ -12,7 +12,6 @@ from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
 from tomoline.steps._slices_params import bytes_of_group
-from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
     from tomoline.files.volume_blocks import VolumeFacts
@@ -122,6 +121,7 @@ def _facts(
 ) -> VolumeFacts:
     from tomoline.files.volume_blocks import VolumeFacts
     from tomoline.steps._provenance import describe
+    from tomoline.steps.scan_layout import ScanLayout
 
     layout = ScanLayout.read(context.input("scan_layout"))
     retrieval = json.loads(context.input("retrieval").read_text(encoding="utf-8"))

@@ -7,21 +7,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tomoline import errors, geometry
-from tomoline.files import angles
-from tomoline.files import transforms as transform_files
-from tomoline.files.stack import open_stack
+from tomoline import errors
 from tomoline.params import StepParams, parameter
-from tomoline.steps._align_tracks import read_points
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps.acquisition import Acquisition
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tomoline.kernels.find_section import Section
     from tomoline.kernels.surfaces import Surfaces
+    from tomoline.steps.acquisition import Acquisition
 
 _POSITIONING = "runtime.Positioning.any."
 # Points that tell the slopes worse than this leave them to the density; if that tells them worse
@@ -115,6 +111,8 @@ class Place:
 
 def run(params: PositionParams, context: StepContext) -> Values:
     """Find the place and write it for the reconstruction."""
+    from tomoline.steps.acquisition import Acquisition
+
     views = Acquisition.read(context.input("views"))
     planes = _planes(params, context, views)
     vague = planes is not None and _kind(context) == "patches"
@@ -199,6 +197,8 @@ def _kind(context: StepContext) -> str:
 
 def _planes(params: PositionParams, context: StepContext, views: Acquisition) -> Surfaces | None:
     """Return the planes through the solved points, where they tell how the specimen lies."""
+    from tomoline.steps._align_tracks import read_points
+
     if params.method not in ("auto", "points") or not context.has("fiducials_3d"):
         return None
     from tomoline.kernels.surfaces import fit_surfaces
@@ -228,6 +228,11 @@ def _search(
     slopes: tuple[float, float] | None,
 ) -> tuple[Section | None, int]:
     """Find the section in a coarse tomogram, thicker a second time if it reaches the limits."""
+    import numpy as np
+
+    from tomoline.files import angles
+    from tomoline.files import transforms as transform_files
+    from tomoline.files.stack import open_stack
     from tomoline.kernels.find_section import find_section
     from tomoline.steps import _position_density as density
 
@@ -275,6 +280,10 @@ def _cut(section: Section, thickness: int) -> bool:
 
 def _aligned_size(moves: NDArray[np.float64], views: Acquisition) -> tuple[int, int]:
     """Return height and width of the aligned views: exchanged where the axis is horizontal."""
+    import numpy as np
+
+    from tomoline import geometry
+
     axis = float(np.median(np.abs((geometry.axis_of_transform(moves) + 90) % 180 - 90)))
     swapped = axis > 45
     size = (views.height_px, views.width_px)
@@ -289,6 +298,8 @@ def _slope_sd_deg(section: Section | None) -> float | None:
 
 
 def _profile(section: Section | None) -> list[float] | None:
+    import numpy as np
+
     if section is None:
         return None
     top = float(np.max(np.abs(section.profile)))

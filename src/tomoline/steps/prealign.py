@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from tomoline.files import transforms
-from tomoline.files.mrc import MrcWriter, Statistics
-from tomoline.files.stack import Stack, open_stack
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._views import (
-    REDUCTION_CODES,
-    UNKNOWN_PIXEL_NM,
-    Image,
-    ReductionFilter,
-    check_count,
-    mode_of,
-    read_clean,
-)
-from tomoline.steps.acquisition import Acquisition
+from tomoline.steps._views import REDUCTION_CODES, ReductionFilter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.mrc import MrcWriter, Statistics
+    from tomoline.files.stack import Stack
+    from tomoline.steps._views import Image
+
 
 # No structure lies further from its view's mean than this, in standard deviations; the range of
 # bytes is not wasted on what does.
@@ -76,6 +70,14 @@ class _Contrast:
 
 def run(params: PrealignParams, context: StepContext) -> Values:
     """Write the prealigned stack."""
+    import numpy as np
+
+    from tomoline.files import transforms
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.files.stack import open_stack
+    from tomoline.steps._views import UNKNOWN_PIXEL_NM, check_count, mode_of, read_clean
+    from tomoline.steps.acquisition import Acquisition
+
     stack = open_stack(context.input("fixed_stack"))
     moves = transforms.read(context.input("coarse_transforms"))
     views = Acquisition.read(context.input("views"))
@@ -136,6 +138,8 @@ def run(params: PrealignParams, context: StepContext) -> Values:
 
 
 def _measure(stack: Stack, view: int) -> _Contrast:
+    from tomoline.files.mrc import Statistics
+
     image = stack.read(view)
     found = Statistics.of(image)
     return _Contrast(found, image.size - found.count)
@@ -154,6 +158,9 @@ def _write_bytes(
     writer: MrcWriter, view: int, moved: Image, contrast: _Contrast, slope: float, offset: float
 ) -> None:
     """Scale a view so that all views have the same mean and contrast, and write it."""
+    import numpy as np
+
+    from tomoline.files.mrc import Statistics
     from tomoline.kernels.contrast import ByteBand
 
     out = np.empty((1, *moved.shape), dtype=np.int8)
@@ -172,6 +179,8 @@ def _move(
     shape: tuple[int, int],
     fill: float,
 ) -> Image:
+    import numpy as np
+
     from tomoline.kernels.reduce import reduce_image
     from tomoline.kernels.resample import transform_image
 

@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tomoline import errors
-from tomoline.files.mrc import MrcWriter, Statistics
-from tomoline.files.stack import Stack, open_stack
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps.acquisition import Acquisition, View
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tomoline.files.mrc import Statistics
+    from tomoline.files.stack import Stack
     from tomoline.kernels.bad_views import Judgement, ViewStatistics
     from tomoline.kernels.xrays import XrayOptions, XrayReport
+    from tomoline.steps.acquisition import Acquisition, View
 
 MINIMUM_VIEWS = 3
 Result = TypeVar("Result")
@@ -108,7 +107,12 @@ class _Prepared:
 
 def run(params: PreprocessParams, context: StepContext) -> Values:
     """Write the fixed stack and the list of views that take part."""
+    import numpy as np
+
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.files.stack import open_stack
     from tomoline.kernels.bad_views import judge_views
+    from tomoline.steps.acquisition import Acquisition
 
     views = Acquisition.read(context.input("acquisition"))
     stack = open_stack(context.input("raw_stack"))
@@ -181,6 +185,9 @@ def _workers(
     stack: Stack, options: XrayOptions | None
 ) -> tuple[Callable[[int], ViewStatistics], Callable[[int], _Prepared]]:
     """Return what measures a view, and what measures and cleans it."""
+    import numpy as np
+
+    from tomoline.files.mrc import Statistics
     from tomoline.kernels.bad_views import view_statistics
     from tomoline.kernels.xrays import XrayReport, erase_xrays, replace_not_finite
 

@@ -9,22 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tomoline import errors
-from tomoline.files import com
-from tomoline.files.atomic import temporary_path
-from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._com_files import command, view_list
-from tomoline.steps._densities import density_titles
 from tomoline.steps._reconstruct_params import ReconstructParams
-from tomoline.steps._reconstruct_plan import Plan, make_plan
-from tomoline.steps._rows import RowReader
 from tomoline.steps.artifacts import ARTIFACTS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files import com
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.steps._reconstruct_plan import Plan
     from tomoline.steps._slices import Backprojection, Method, RowSource
 
 # Slices that decide the scaling to integers, by their place along the axis, and how many times
@@ -44,6 +40,8 @@ class _Scaling:
 
     def write(self, writer: MrcWriter, first: int, slices: NDArray[np.float32]) -> int:
         """Scale and write slices; return how many values do not fit the file's mode."""
+        from tomoline.files.mrc import Statistics
+
         if self.mode == 2:
             writer.write(first, slices)
             return 0
@@ -62,8 +60,13 @@ class _Scaling:
 
 def run(params: ReconstructParams, context: StepContext) -> Values:
     """Write the tomogram."""
+    import numpy as np
+
+    from tomoline.files import com
     from tomoline.kernels.filters import RadialFilter
     from tomoline.steps import _slices
+    from tomoline.steps._reconstruct_plan import make_plan
+    from tomoline.steps._rows import RowReader
 
     name = "filtered_stack" if context.has("filtered_stack") else "aligned_stack"
     plan = make_plan(params, context, context.input(name))
@@ -134,6 +137,8 @@ def _command(
 
     `stack` is the artifact of the views, the number of views and their height.
     """
+    from tomoline.steps._com_files import command, view_list
+
     name, count, height = stack
     shape, binning = plan.geometry, plan.binning
     excluded = sorted(set(range(count)) - {int(view) for view in plan.included})
@@ -200,6 +205,8 @@ def _gain(plan: Plan, method: Backprojection) -> float:
 
 def _factor(method: Backprojection, source: RowSource) -> float:
     """Return the factor that lets the largest density of a few slices use a third of the range."""
+    import numpy as np
+
     from tomoline.kernels.backproject import LANES
 
     height = source.reader.height
@@ -212,6 +219,9 @@ def _factor(method: Backprojection, source: RowSource) -> float:
 
 
 def _writer(path: Path, plan: Plan, height: int, scaling: _Scaling) -> MrcWriter:
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.steps._densities import density_titles
+
     shape = (height, plan.geometry.thickness, plan.geometry.x_count)
     return MrcWriter(
         path,
@@ -311,6 +321,8 @@ def _run_sirt(
 
 def _view_means(source: RowSource, context: StepContext) -> NDArray[np.float64]:
     """Return the mean of each view, after any logarithm, (view,)."""
+    import numpy as np
+
     height = source.reader.height
     chunks = [(first, min(first + 32, height)) for first in range(0, height, 32)]
     one = type(source)(source.reader, 0.0, source.log_base)
@@ -326,6 +338,11 @@ def _view_means(source: RowSource, context: StepContext) -> NDArray[np.float64]:
 
 def _to_integers(path: Path, written: MrcWriter, limits: tuple[int, int], plan: Plan) -> None:
     """Replace a file of floating-point numbers by one of integers between the limits."""
+    import numpy as np
+
+    from tomoline.files.atomic import temporary_path
+    from tomoline.steps._rows import RowReader
+
     low, high = written.statistics.minimum, written.statistics.maximum
     factor = (limits[1] - limits[0]) / max(high - low, 1e-30)
     scaling = _Scaling(limits[0] / factor - low, factor, mode=1)

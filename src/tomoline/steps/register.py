@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tomoline import errors
-from tomoline.steps._anchors import (
-    LOOK_AHEAD_ANGLES,
-    AnchorMeasurer,
-    ShiftCourse,
-    magnifications,
-)
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._early import recall_early
 from tomoline.steps._register_params import RegisterParams
-from tomoline.steps._shifts import Shifts
-from tomoline.steps.scan_layout import ScanLayout
 
-__all__ = ["LOOK_AHEAD_ANGLES", "REGISTER", "RegisterParams"]
+if TYPE_CHECKING:
+    from tomoline.steps._anchors import AnchorMeasurer, ShiftCourse
+    from tomoline.steps._shifts import Shifts
+
+
+__all__ = ["REGISTER", "RegisterParams"]
 
 # Angles that the magnification is checked at, and the error at the frame's edge that is told.
 _CHECKED_ANGLES = 9
@@ -29,6 +25,13 @@ _FEWEST_ROWS = 8
 
 def run(params: RegisterParams, context: StepContext) -> Values:
     """Measure the shifts and write them."""
+    import numpy as np
+
+    from tomoline.steps._anchors import AnchorMeasurer, ShiftCourse, magnifications
+    from tomoline.steps._early import recall_early
+    from tomoline.steps._shifts import Shifts
+    from tomoline.steps.scan_layout import ScanLayout
+
     layout = ScanLayout.read(context.input("scan_layout"))
     count = len(layout.projections)
     low = count > 1 and layout.height_px < _FEWEST_ROWS
@@ -91,6 +94,8 @@ def _warn(
     course: ShiftCourse, shifts: Shifts, params: RegisterParams, context: StepContext
 ) -> None:
     """Tell of everything that may make the shifts wrong."""
+    import numpy as np
+
     measured = [course.measured[angle] for angle in sorted(course.measured)]
     unsure = set()
     for distance in range(1, course.distances):
@@ -143,6 +148,8 @@ def _check_magnification(
     measurer: AnchorMeasurer, course: ShiftCourse, context: StepContext
 ) -> None:
     """Compare the halves of the images at some anchors."""
+    import numpy as np
+
     step = max(1, len(course.anchors) // _CHECKED_ANGLES)
     checked = course.anchors[::step]
     scales = np.array(

@@ -8,22 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._beside import bytes_beside
-from tomoline.steps._early import recall_early
 from tomoline.steps._retrieval_plan import RetrieveParams, settle
-from tomoline.steps._shifts import Shifts
-from tomoline.steps.scan_layout import ScanLayout
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tomoline.files.sinograms import Sinograms
     from tomoline.steps._correction import FlatChoice
     from tomoline.steps._early import EarlyResults
     from tomoline.steps._retriever import Retriever
+    from tomoline.steps.scan_layout import ScanLayout
 
 # Above this part of projections that cannot be used, something is wrong with the scan.
 _MOST_BAD = 0.2
@@ -51,6 +48,8 @@ class _Block:
 def run(params: RetrieveParams, context: StepContext) -> Values:
     """Make the projections of all angles."""
     from tomoline.steps._retriever import Retriever
+    from tomoline.steps._shifts import Shifts
+    from tomoline.steps.scan_layout import ScanLayout
 
     layout = ScanLayout.read(context.input("scan_layout"))
     shifts = Shifts.read(context.input("shifts")) if context.has("shifts") else None
@@ -108,6 +107,9 @@ def _retrieve_all(
     layout: ScanLayout, retriever: Retriever, store: Sinograms, context: StepContext
 ) -> _Block:
     """Retrieve all angles that take part, a few consecutive ones at a time."""
+    from tomoline.steps._beside import bytes_beside
+    from tomoline.steps._early import recall_early
+
     frame_bytes = 4 * layout.height_px * layout.width_px
     memory = context.engine.memory_bytes
     room = memory // 8
@@ -151,6 +153,8 @@ def _retrieve_block(
     early: EarlyResults | None = None,
 ) -> _Block:
     """Retrieve a few consecutive angles and store them; those that are bad stay zero."""
+    import numpy as np
+
     from tomoline.steps._retriever import BadFrameError
 
     rows, _, columns = store.shape
@@ -192,6 +196,8 @@ def write_choices(
     The file has ``scores`` (distances, angles, flats) float32, not a number where there is none,
     and ``chosen`` (distances, angles, average) int32, -1 where there is none.
     """
+    import numpy as np
+
     every = [choice for of_angle in choices.values() for choice in of_angle]
     flats = max((len(choice.scores) for choice in every), default=0)
     most = max((len(choice.indices) for choice in every), default=0)
@@ -207,6 +213,8 @@ def write_choices(
 
 
 def _mean_score(scores: NDArray[np.float32], chosen: NDArray[np.int32]) -> float | None:
+    import numpy as np
+
     if not scores.size or not chosen.size:
         return None
     best = np.take_along_axis(scores, np.maximum(chosen, 0), axis=1)[chosen >= 0]

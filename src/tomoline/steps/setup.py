@@ -9,16 +9,6 @@ from typing import Literal
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._carry_boundary import carry_boundary, files_of_other_axis, is_carried
-from tomoline.steps._delivery import check_space, companions, deliver
-from tomoline.steps._recording import (
-    choose_angles,
-    choose_axis,
-    choose_pixel_size,
-    doses_of,
-    read_recording,
-)
-from tomoline.steps.acquisition import Acquisition, View
 
 MINIMUM_VIEWS = 3
 
@@ -162,6 +152,17 @@ class SetupParams(StepParams):
 
 def run(params: SetupParams, context: StepContext) -> Values:
     """Check the acquisition and deliver it into the data set's folder."""
+    from tomoline.steps._carry_boundary import carry_boundary
+    from tomoline.steps._delivery import check_space, deliver
+    from tomoline.steps._recording import (
+        choose_angles,
+        choose_axis,
+        choose_pixel_size,
+        doses_of,
+        read_recording,
+    )
+    from tomoline.steps.acquisition import Acquisition, View
+
     if params.montage:
         raise errors.tilt.MONTAGE.error(context.source, "setup.montage is set.")
     if params.boundary_from == context.root:
@@ -252,10 +253,14 @@ def _other_axis(context: StepContext) -> str:
 
 
 def _beside(folder: Path, root: str, params: SetupParams) -> Sequence[Path]:
+    from tomoline.steps._carry_boundary import files_of_other_axis
+
     return files_of_other_axis(folder, params.boundary_from, params.boundary_from_model)
 
 
 def _external(source: Path, params: SetupParams) -> Sequence[Path]:
+    from tomoline.steps._delivery import companions
+
     named = [Path(params.tilt_angles_file)] if params.tilt_angles_file else []
     beside = {kind: path for kind, path in companions(source).items() if not _is_result(kind, path)}
     return [source, *beside.values(), *named]
@@ -263,6 +268,8 @@ def _external(source: Path, params: SetupParams) -> Sequence[Path]:
 
 def _is_result(kind: str, path: Path) -> bool:
     """Whether what lies beside the stack is a result: a stack in place has its results there."""
+    from tomoline.steps._carry_boundary import is_carried
+
     return kind == "boundary" and is_carried(path)
 
 

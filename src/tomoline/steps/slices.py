@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._reconstruction import Reconstruction, Unit
-from tomoline.steps._retrieval import Retrieval
-from tomoline.steps._slices_of_scan import SliceMaker, Views
 from tomoline.steps._slices_params import SlicesParams, bytes_of_group
 
-Floats = NDArray[np.float32]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.steps._reconstruction import Reconstruction, Unit
+    from tomoline.steps._retrieval import Retrieval
+    from tomoline.steps._slices_of_scan import Views
+
+    Floats = NDArray[np.float32]
+
 
 _FEWEST_ANGLES = 3
 _WIDEST_GAP_DEG = 2.0
@@ -27,6 +31,12 @@ _SAMPLED = 1 << 20
 
 def run(params: SlicesParams, context: StepContext) -> Values:
     """Settle how slices are made and write the preview."""
+    import numpy as np
+
+    from tomoline.steps._reconstruction import Reconstruction
+    from tomoline.steps._retrieval import Retrieval
+    from tomoline.steps._slices_of_scan import SliceMaker, Views
+
     views = Views.open(context)
     retrieval = Retrieval.read(context.input("retrieval"))
     _check(views, context)
@@ -67,6 +77,8 @@ def run(params: SlicesParams, context: StepContext) -> Values:
 
 def _check(views: Views, context: StepContext) -> None:
     """Refuse what no slice can be made of, and warn of what is missing."""
+    import numpy as np
+
     from tomoline.kernels.scan_filters import missing_angle
 
     used = int(views.taking_part.sum())
@@ -95,6 +107,8 @@ def _check(views: Views, context: StepContext) -> None:
 
 
 def _settle(params: SlicesParams, views: Views, retrieval: Retrieval) -> Reconstruction:
+    from tomoline.steps._reconstruction import Reconstruction
+
     size = params.size_px or views.columns
     unit, scale = _unit(params, retrieval)
     rows = sorted(set(params.preview_rows)) or _spread(params.preview_slices, views.rows)
@@ -170,6 +184,8 @@ def _limits(
     params: SlicesParams, settings: Reconstruction, preview: Floats
 ) -> tuple[tuple[float, float] | None, list[float] | None]:
     """Return robust limits of all slices, and the percentiles that they come from."""
+    import numpy as np
+
     size = settings.size_px
     place = np.arange(size) - (size - 1) / 2
     radius = settings.mask_radius_px

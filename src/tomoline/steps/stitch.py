@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
-from tomoline.files.sinograms import Sinograms
 from tomoline.params import StepParams, parameter
-from tomoline.steps._axis import RotationAxis
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._half_turn import HalfTurn, OverlapMeasurer, find_partners
 from tomoline.steps._register_params import RegisterParams
-from tomoline.steps._retrieval import Retrieval
-from tomoline.steps._shift_course import Measurement, ShiftCourse
-from tomoline.steps._stitching import Stitching
-from tomoline.steps.scan_layout import ScanLayout
 
-Floats = NDArray[np.float64]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.sinograms import Sinograms
+    from tomoline.steps._axis import RotationAxis
+    from tomoline.steps._half_turn import HalfTurn
+    from tomoline.steps._shift_course import ShiftCourse
+    from tomoline.steps._stitching import Stitching
+    from tomoline.steps.scan_layout import ScanLayout
+
+    Floats = NDArray[np.float64]
+
 
 # Below these a pair's shift is not believed.
 _LEAST_COEFFICIENT, _LEAST_LEAD = 0.1, 1.25
@@ -85,6 +87,14 @@ class _Joint:
 
 def run(params: StitchParams, context: StepContext) -> Values:
     """Find the pairs, measure their shifts, write how they join."""
+    import numpy as np
+
+    from tomoline.steps._axis import RotationAxis
+    from tomoline.steps._half_turn import find_partners
+    from tomoline.steps._retrieval import Retrieval
+    from tomoline.steps._stitching import Stitching
+    from tomoline.steps.scan_layout import ScanLayout
+
     axis = RotationAxis.read(context.input("rotation_axis"))
     if axis.side is None:
         return {"joined": False}
@@ -145,6 +155,11 @@ def _measure(
     layout: ScanLayout,
 ) -> _Joint:
     """Measure some pairs and fit the course of their shifts."""
+    import numpy as np
+
+    from tomoline.steps._half_turn import OverlapMeasurer
+    from tomoline.steps._shift_course import Measurement, ShiftCourse
+
     offset = params.offset_y_px
     if offset is None:
         offset = layout.hints.offset_y_360_px or 0.0
@@ -198,6 +213,8 @@ def _settle(course: ShiftCourse, usable: NDArray[np.int64], pairs: int) -> tuple
     The course of noise alone would blur the joint; its changes count in proportion to the part of
     their variance that noise does not explain.
     """
+    import numpy as np
+
     values = np.array([course.measured[int(one)].shifts_px[1] for one in usable])
     fitted = np.array([course.at(one)[1] for one in range(pairs)])
     middle = np.median(values, axis=0)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._fiducials import Fiducials, LeaveOutScore, TrackInfo, numbers_text, view_bytes
 from tomoline.steps._track_params import TrackParams
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from tomoline.steps._track_patches import PatchWork
 
     Floats = NDArray[np.float64]
+    from tomoline.steps._fiducials import Fiducials, LeaveOutScore
 
 _FEW_POINTS = 3
 _SURE_BEADS = 5
@@ -44,6 +44,8 @@ class _Tracked:
 
 def run(params: TrackParams, context: StepContext) -> Values:
     """Track and write the model."""
+    from tomoline.steps._fiducials import Fiducials
+
     plan = Fiducials.read(context.input("fiducials"))
     if plan.kind == "none":
         return _tell_nothing(context, "asked for")
@@ -90,6 +92,8 @@ def _covers(views: BeadViews, way: _Tracked) -> bool:
 
 
 def _tell_nothing(context: StepContext, reason: str) -> Values:
+    from tomoline.steps._fiducials import TrackInfo
+
     with context.writing("track_info") as path:
         TrackInfo(kind="none").write(path)
     return {"kind": "none", "reason": reason}
@@ -147,6 +151,8 @@ def _preparation(
 
 
 def _report_moved(context: StepContext, views: BeadViews, followed: Followed) -> None:
+    from tomoline.steps._fiducials import numbers_text
+
     limit = 0.04 * views.stack.shape[2]
     moved = {v: px for v, px in sorted(followed.moved_px.items()) if px > limit}
     if moved:
@@ -226,6 +232,7 @@ def _score(tracks_px: Floats, views: BeadViews, axis_rad: float) -> LeaveOutScor
     import numpy as np
 
     from tomoline.kernels.bundle import leave_out_error
+    from tomoline.steps._fiducials import LeaveOutScore
 
     error = leave_out_error(tracks_px, views.tilt_rad, axis_rad)
     points = np.isfinite(tracks_px[..., 0]).sum(axis=0)[views.views.included]
@@ -239,6 +246,8 @@ def _score(tracks_px: Floats, views: BeadViews, axis_rad: float) -> LeaveOutScor
 
 def _report_thin(context: StepContext, views: BeadViews, points: list[int]) -> None:
     """Warn of views with no or few points, in one warning each."""
+    from tomoline.steps._fiducials import numbers_text
+
     included = [(v, n) for v, n in zip(views.views.views, points, strict=True) if not v.excluded]
     empty = [view.number for view, count in included if count == 0]
     thin = [view.number for view, count in included if 0 < count < _FEW_POINTS]
@@ -261,6 +270,7 @@ def _write(
     import numpy as np
 
     from tomoline.files.stack import open_stack
+    from tomoline.steps._fiducials import TrackInfo
     from tomoline.steps._track_models import write_tracks
 
     prealigned = open_stack(context.input("prealigned_stack"))
@@ -309,6 +319,8 @@ def _write(
 
 
 def _memory_bytes(shape: Shape, params: TrackParams) -> int:
+    from tomoline.steps._fiducials import view_bytes
+
     return view_bytes(shape.height, shape.width)
 
 

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tomoline import errors
-from tomoline.files.mrc import MrcWriter, Statistics
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._densities import density_scaling
-from tomoline.steps._rows import RowReader
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tomoline.files.mrc import MrcWriter
     from tomoline.kernels.contrast import Histogram
+    from tomoline.steps._rows import RowReader
 
 _LEAST_XY, _LEAST_Z = 40, 4
 # Differences below this part of the densities are nothing but rounding.
@@ -142,6 +141,10 @@ def run(params: TrimParams, context: StepContext) -> Values:
 
 
 def _trim(params: TrimParams, context: StepContext, source: Path, target: Path) -> Values:
+    from tomoline.files.mrc import MrcWriter
+    from tomoline.steps._densities import density_scaling
+    from tomoline.steps._rows import RowReader
+
     reader = RowReader(source)
     height, thickness, width = reader.header.shape
     whole = (width, height, thickness)
@@ -255,6 +258,8 @@ def _histogram(reader: RowReader, region: _Region, context: StepContext) -> Hist
 
 def _extremes(reader: RowReader, region: _Region) -> tuple[float, float]:
     """Return a range that holds the densities: the header's, or that of some sections."""
+    import numpy as np
+
     header = reader.header
     if np.isfinite([header.minimum, header.maximum]).all() and header.minimum < header.maximum:
         return header.minimum, header.maximum
@@ -286,6 +291,9 @@ def _copy(
     context: StepContext,
 ) -> None:
     """Bring the region's voxels into the new file, a band of its sections at a time."""
+    import numpy as np
+
+    from tomoline.files.mrc import Statistics
     from tomoline.kernels.contrast import ByteBand
 
     sections, rows, columns = writer.shape
@@ -323,6 +331,8 @@ def _row(
 
     Backwards for a rotation.
     """
+    import numpy as np
+
     first, last = chunk
     if reorient == "none":
         z = region.z[0] + row
