@@ -76,7 +76,8 @@ def failure_of(store: Store, event: Event) -> Failure:
     if one is not None:
         log = _log_of(store, one) or log
     if one is None or one.state is not BatchState.FAILED or one.code != event.code:
-        return Failure(event.data_set, event.step, event.code, "", event.message, "", log)
+        found = event.message.removeprefix(f"{event.code} ")
+        return Failure(event.data_set, event.step, event.code, "", found, "", log)
     found = one.found or event.message
     return Failure(one.name, one.step, one.code, one.at, found, one.remedy, log)
 

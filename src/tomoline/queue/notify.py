@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 
-from tomoline.errors import Notice, TomolineError
+from tomoline.errors import TomolineError
 from tomoline.queue import news
 from tomoline.queue.hook import run_hook
 from tomoline.queue.mail import message_id_of, send_mail
@@ -66,7 +66,7 @@ class NotifyService:
     def _complain(self, store: Store, error: TomolineError, now: float) -> None:
         if str(error) != self._complaint:
             self._complaint = str(error)
-            message = f"{error.where}: {error.found} {error.remedy}"
+            message = f"{error.code} {error.where}: {error.found} {error.remedy}"
             store.add_event(EventKind.NOTICE, message, level="warning", code=error.code, when=now)
 
 
@@ -230,7 +230,7 @@ class _Mail(_Channel):
                 self.mark(*told)
                 self.store.set_setting("mail.trouble", "")
                 self._event(
-                    f"message given up after a day: {error.where}: {error.found}",
+                    f"{error.code} message given up after a day: {error.where}: {error.found}",
                     now,
                     level="warning",
                     code=error.code,
@@ -239,9 +239,12 @@ class _Mail(_Channel):
             wait = WAITS_S[min(tries, len(WAITS_S) - 1)]
             self.store.set_setting("mail.trouble", json.dumps([since, tries + 1, now + wait]))
             if tries == 0:
-                notice = Notice(error.code, error.where, error.found, error.remedy)
-                found = f"{notice.where}: {notice.found} It is tried again. {notice.remedy}"
-                self._event(found, now, level="warning", code=error.code)
+                self._event(
+                    f"{error.code} {error.where}: {error.found} It is tried again. {error.remedy}",
+                    now,
+                    level="warning",
+                    code=error.code,
+                )
         return POLL_S
 
     def _trouble(self) -> tuple[float, int, float]:

@@ -119,7 +119,8 @@ class ScheduleService:
     def _end(self, store: Store, one: Schedule, now: float) -> None:
         """End a round whose batches have all ended."""
         counts = _ended(store, one)
-        text = ", ".join(f"{number} {state}" for state, number in counts.items()) or "nothing new"
+        told = [f"{counts[state]} {state}" for state in BatchState if counts[state]]
+        text = ", ".join(told) or "nothing new"
         if one.writes_values:
             self._write_values(store, one, now)
         ended = f"round {one.round} of {one.times} has ended: {text}"
