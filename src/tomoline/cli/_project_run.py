@@ -175,6 +175,7 @@ def print_plans(started: Started) -> None:
     same: dict[tuple[tuple[float, str, str, str], ...], list[str]] = {}
     for plan in started.plans:
         name = plan.name if plan.root == plan.name else f"{plan.name} ({plan.root})"
+        name = f"{name}, being run just now" if plan.busy else name
         if plan.error is not None:
             print(f"{name} cannot be run: {plan.error}")
         else:

@@ -29,25 +29,31 @@ class Rehearsed:
         Number, name, action (run, keep, off, leave) and reason of each step.
     error : TomolineError or None
         Why it cannot be run, as far as that is known before.
+    busy : bool
+        Whether it is being run just now, so that the steps tell of a moment.
     """
 
     name: str
     root: str
     steps: list[tuple[float, str, str, str]] = field(default_factory=list)
     error: TomolineError | None = None
+    busy: bool = False
 
 
 def rehearse(store: Store, entry: DataSetEntry, asked: Asked) -> list[Rehearsed]:
     """Return what a run would do with a data set, one by one for its axes."""
     sources = (entry.source, entry.source_b) if entry.source_b else (entry.source,)
     axes = ("a", "b") if entry.dual else ("",)
+    with store.read() as db:
+        query = "SELECT 1 FROM batch WHERE data_set = ? AND state = 'running'"
+        busy = db.execute(query, (entry.id,)).fetchone() is not None
     found = []
     for root, axis, source in zip(entry.roots, axes, sources, strict=True):
         try:
             steps = _plan(store, entry, root, axis, str(source), asked)
-            found.append(Rehearsed(entry.name, root, steps))
+            found.append(Rehearsed(entry.name, root, steps, busy=busy))
         except TomolineError as error:
-            found.append(Rehearsed(entry.name, root, error=error))
+            found.append(Rehearsed(entry.name, root, error=error, busy=busy))
     return found
 
 
