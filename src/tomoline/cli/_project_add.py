@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 def new_project(folder: Path, deliver: Path | None, given: Given) -> None:
     """Make a project with its layers."""
     from tomoline.queue.project import Project
-    from tomoline.surfaces.project_values import set_project_values
+    from tomoline.surfaces.project_values import check_new, set_project_values
 
     path, defaults = read_user_defaults()
+    if given.values is not None:
+        check_new(defaults, given.values)
     with Project.create(folder, deliver=deliver) as project:
         typer.echo(f"project {project.name} in {project.folder}")
         typer.echo(f"results go to {project.deliver}/NAME")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
     from tomoline.surfaces.project_values import ProjectValues
+    from tomoline.workflow.given import LayerValue
 
 MOST_LINES = 20
 """More data sets than this are counted, not listed."""
@@ -141,7 +142,7 @@ def tell_axes(before: Sequence[DataSetEntry], after: Sequence[DataSetEntry]) -> 
             typer.echo(f"{entry.name}: was {was.name}, now dual axis with {entry.source_b}")
 
 
-def read_user_defaults() -> tuple[Path, Mapping[str, object]]:
+def read_user_defaults() -> tuple[Path, Mapping[str, LayerValue]]:
     """Return the path of the user's defaults, and what they say."""
     from tomoline.surfaces.project_values import defaults_path, user_defaults
 
@@ -149,7 +150,7 @@ def read_user_defaults() -> tuple[Path, Mapping[str, object]]:
     return path, user_defaults(path)
 
 
-def put_defaults(project: Project, path: Path, defaults: Mapping[str, object]) -> None:
+def put_defaults(project: Project, path: Path, defaults: Mapping[str, LayerValue]) -> None:
     """Keep the user's defaults as the lowest layer."""
     from tomoline.queue.layers import USER_DEFAULTS, digest_of
 

@@ -111,7 +111,7 @@ BAD_NAME = ErrorKind(
     "name that a data set cannot have",
     "The name of a data set is that of its folder: not empty, without / and control characters, "
     "and not hidden.",
-    "Give it another name with --name.",
+    "Give it another name with --name; where the path itself is not of UTF-8, rename it.",
 )
 
 KINDS = (

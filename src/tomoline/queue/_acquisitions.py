@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tomoline.errors import TomolineError
 RECORD_SUFFIX = ".tomoline.json"
 # Stacks of one class may be the two axes of a set, and of one class only one has a root name.
 _CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
+_STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
 _OTHER_AXIS = {"a": "b", "b": "a"}
 
 
@@ -162,6 +164,10 @@ def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, s
     for path in paths:
         text = os.path.abspath(path)
         parent, base = os.path.split(text)
+        if not text.isascii() and _is_no_text(text):
+            where = ascii(text)  # which can be printed
+            faults.append(errors.project.BAD_NAME.error(where, "its name is not of UTF-8."))
+            continue
         try:
             status = os.lstat(text)
             if stat.S_ISLNK(status.st_mode):
@@ -178,6 +184,15 @@ def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, s
             continue
         found.setdefault(Path(real), base)
     return found
+
+
+def _is_no_text(path: str) -> bool:
+    """Whether a path has bytes that are no letters, so that no database can hold it."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _acquisition(source: Path, source_b: Path | None, recipe: str, given: str) -> Acquisition:
@@ -238,6 +253,7 @@ def _same_stack(paths: Sequence[Path]) -> list[TomolineError]:
 
 def _bad_name(one: Acquisition) -> TomolineError | None:
     name = one.name
-    if not name or name.startswith(".") or "/" in name or not name.isprintable():
+    strange = any(unicodedata.category(letter) in _STRANGE for letter in name)
+    if not name or name.startswith(".") or "/" in name or strange:
         return errors.project.BAD_NAME.error(one.source, f"its name would be {name!r}.")
     return None

@@ -184,6 +184,9 @@ class Table:
         self, entry: DataSetEntry, one: Acquisition, dual: bool, where: str
     ) -> DataSetEntry:
         folder = str(self._folder_for(one))
+        before = Acquisition(entry.name, entry.recipe, entry.source, entry.source_b)
+        if entry.folder != self._folder_for(before):  # somebody chose it
+            folder = str(entry.folder)
         self._forget(entry)
         self._refuse_taken(one.name, folder, one.source)
         source_b = str(one.source_b or "")
@@ -221,7 +224,9 @@ class Table:
         in_place = RECIPES[one.recipe].in_place and not self._deliver
         if in_place and one.source_b is None and beside.name == one.name:
             return beside
-        return Path(self._deliver or self._store.folder) / one.name
+        place = Path(self._deliver or self._store.folder) / one.name
+        # Nothing is written among the files of a scan that is a folder.
+        return place / one.name if place == one.source else place
 
     def _refuse_taken(self, name: str, folder: str, source: Path) -> None:
         if name in self._names:

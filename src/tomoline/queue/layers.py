@@ -205,17 +205,19 @@ class Layers:
 
     def changed_templates(self) -> list[Notice]:
         """Return a notice for each file of a layer that is not any more what was read."""
+        kind = errors.project.TEMPLATE_CHANGED
         notices = []
         for name, (file, digest) in self.files().items():
             try:
-                present = digest_of(Path(file))
+                if digest_of(Path(file)) == digest:
+                    continue
+                text = "its content is not what the project holds."
             except OSError as error:
-                text = f"{name}: it cannot be read any more ({error.strerror})."
-                notices.append(errors.project.TEMPLATE_CHANGED.notice(file, text))
-                continue
-            if present != digest:
-                text = f"{name}: its content is not what the project holds."
-                notices.append(errors.project.TEMPLATE_CHANGED.notice(file, text))
+                text = f"it cannot be read any more ({error.strerror})."
+            remedy = kind.remedy
+            if name == USER_DEFAULTS:
+                remedy = "Read them again with 'tomoline project set --user-defaults' if meant."
+            notices.append(kind.notice(file, f"{name}: {text}", remedy))
         return notices
 
 

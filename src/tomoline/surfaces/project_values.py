@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ProjectValues",
     "TemplateValues",
+    "check_new",
     "check_values",
     "defaults_path",
     "faults_of",
@@ -58,6 +59,25 @@ def check_values(
     faults = [fault for fault in _faults(steps, above) if str(fault) not in before]
     if faults:
         raise Faults(faults)
+
+
+def check_new(defaults: Mapping[str, LayerValue], given: ProjectValues) -> None:
+    """Check what a new project is to hold, before it is made.
+
+    Raises
+    ------
+    Faults
+        With all values that do not fit.
+    """
+    from tomoline.queue.layers import OF_B, PROJECT, USER_DEFAULTS
+
+    new = {USER_DEFAULTS: _json(defaults)}
+    for kind, template in given.templates.items():
+        new[f"{kind} template"] = _json(template.values)
+        new[f"{kind} template{OF_B}"] = _json(template.values_b)
+    check_values(_ordered(new), given.values, PROJECT)
+    new[PROJECT] = _json(given.values)
+    check_values(_ordered(new), given.values_b, PROJECT + OF_B)
 
 
 def set_project_values(
