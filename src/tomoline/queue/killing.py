@@ -20,14 +20,16 @@ from tomoline.queue.store import Store
 
 GRACE_S = 1.0
 """From the signal to end until the one that cannot be refused."""
-STUCK_S = 1.4
-"""A runner that has not killed by then is helped."""
 GIVE_UP_S = 10.0
 TURN_S = 0.02
 
 
 def group_of(leader: int) -> list[int]:
     """Return the living processes of a process group."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return []  # the usual case, and much quicker than to look at all processes
     found = []
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit():
@@ -57,12 +59,13 @@ def members(store: Store, one: Batch) -> list[int]:
     return group_of(pid) if birth_of(pid) in ("", birth) else []
 
 
-def send(store: Store, one: Batch, number: signal.Signals) -> None:
-    """Send a signal to all processes of a batch."""
-    for pid in members(store, one):
-        if pid:
-            with suppress(ProcessLookupError):  # it has ended meanwhile
-                os.kill(pid, number)
+def send(store: Store, one: Batch, number: signal.Signals) -> bool:
+    """Send a signal to all processes of a batch; tell whether there was any."""
+    found = [pid for pid in members(store, one) if pid]
+    for pid in found:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.kill(pid, number)
+    return bool(found)
 
 
 def wait_until_killed(
@@ -70,8 +73,8 @@ def wait_until_killed(
 ) -> None:
     """Return when batches that a face wants killed have ended and their processes are gone.
 
-    A living runner does it, and is helped where it does not come to it; without a runner this
-    process does all of it.
+    The runner ends them too, and writes it down. But it may hang, or be gone: so that it never
+    takes long, this process ends them as well, and without a runner writes it down.
 
     Raises
     ------
@@ -83,13 +86,12 @@ def wait_until_killed(
     told: set[int] = set()
     while left:
         passed = time.monotonic() - began
-        runner = alive(store)
-        if passed > (STUCK_S if runner is not None else GRACE_S):
-            _send_all(store, left, signal.SIGKILL)
-        elif runner is None:
-            _send_all(store, [one for one in left if one.id not in told], signal.SIGTERM)
-            told |= {one.id for one in left if members(store, one) != [0]}
-        if runner is None:
+        for one in left:
+            if passed > GRACE_S:
+                send(store, one, signal.SIGKILL)
+            elif one.id not in told and send(store, one, signal.SIGTERM):
+                told.add(one.id)
+        if alive(store) is None:
             for one in left:
                 if not members(store, one):
                     _set_aside(store, one)
@@ -102,11 +104,6 @@ def wait_until_killed(
             )
         if left:
             time.sleep(TURN_S)
-
-
-def _send_all(store: Store, batches: Sequence[Batch], number: signal.Signals) -> None:
-    for one in batches:
-        send(store, one, number)
 
 
 def _runs(store: Store, one: Batch) -> bool:
