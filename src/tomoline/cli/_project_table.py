@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -33,6 +32,7 @@ HEADINGS = (
 )
 BOUNDARY = "find_fiducials.boundary_model"
 EXCLUDED = "setup.exclude_views"
+RECORD_SUFFIX = ".tomoline.json"
 
 
 def print_table(project: Project, patterns: Sequence[str], *, as_json: bool) -> None:
@@ -253,10 +253,12 @@ def print_check(project: Project) -> int:
 
 
 def _missing(entry: DataSetEntry) -> list[TomolineError]:
+    """Return a fault for each acquisition that is gone, of which nothing was taken over yet."""
+    sources = (entry.source, *((entry.source_b,) if entry.source_b else ()))
     return [
         errors.files.MISSING.error(path, f"the acquisition of {entry.name} is not there any more.")
-        for path in (entry.source, entry.source_b)
-        if path is not None and not Path(path).exists()
+        for root, path in zip(entry.roots, sources, strict=True)
+        if not os.path.exists(path) and not os.path.exists(entry.folder / f"{root}{RECORD_SUFFIX}")
     ]
 
 
