@@ -265,3 +265,18 @@ def test_options_of_single_acquisitions_are_refused(folder: Path) -> None:
         assert refused.returncode == 1
         assert f"PARAM-06: {option}" in refused.stderr
         assert "tomoline project" in refused.stderr
+
+
+def test_results_are_not_removed_unless_somebody_says_yes(folder: Path) -> None:
+    command = [*COMMAND, "reset", "--remove-results", "-p", str(folder)]
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execvp(command[0], command)
+    os.write(terminal, b"n\n")
+    _, code = os.waitpid(pid, 0)
+    said = os.read(terminal, 1 << 16).decode(errors="replace")
+    os.close(terminal)
+    assert "Delete the results of 1 data sets" in said
+    assert os.WEXITSTATUS(code) == 1
+    with Project.open(folder) as project:
+        assert not [one for one in project.log.events() if one.message.startswith("reset")]
