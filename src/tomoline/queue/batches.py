@@ -21,25 +21,11 @@ from tomoline.queue.line import (
     waiting_named,
     waiting_of,
 )
-from tomoline.queue.listing import LAST_FAILED, TO_RESUME, Listing
+from tomoline.queue.listing import ANEW, CARRIED, LAST_FAILED, TO_RESUME, TOLD, Listing
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch, to_batches
 
 S = BatchState
-ANEW: dict[str, Any] = {
-    "at": "",
-    "found": "",
-    "remedy": "",
-    "step": "",
-    "label": "",
-    "done": 0,
-    "total": 0,
-    "read_bytes": 0,
-    "not_before": 0.0,
-    "started": None,
-    "ended": None,
-}
-"""Columns of a batch that waits again."""
 
 
 class Queue(Listing):
@@ -265,21 +251,29 @@ class Queue(Listing):
         """
         with self._store.write() as db:
             other = waiting_of(db, batch.data_set)
-            if other is not None:
-                recipe = db.execute("SELECT recipe FROM data_set WHERE id = ?", (batch.data_set,))
-                part = joined(range_of(batch), range_of(other), recipe.fetchone()[0])
-                reached = other["reached"] if part == range_of(other) else ""
-                place = fields.get("place", other["place"])
-                db.execute(
-                    "UPDATE batch SET first = ?, last = ?, only = ?, reached = ?,"
-                    " place = min(place, ?) WHERE id = ?",
-                    (*part, reached, place, other["id"]),
-                )
-                message = f"{message}, as part of batch {other['id']}"
-                becomes = S.FAILED if batch.state is S.RUNNING else S.DROPPED
-                change_state(self._store, batch, becomes, message, level=level, code=code)
+            if other is None:
+                self._wait(db, batch, message, level=level, code=code, **fields)
                 return
-            self._wait(db, batch, message, level=level, code=code, **fields)
+            self._join(db, batch, other, fields)
+            message = f"{message}, as part of batch {other['id']}"
+            becomes = S.FAILED if batch.state is S.RUNNING else S.DROPPED
+            told = {name: value for name, value in fields.items() if name in TOLD}
+            change_state(self._store, batch, becomes, message, level=level, code=code, **told)
+
+    def _join(
+        self, db: sqlite3.Connection, batch: Batch, other: sqlite3.Row, fields: dict[str, Any]
+    ) -> None:
+        """Let a batch that waits do what another of its data set was to do, too."""
+        recipe = db.execute("SELECT recipe FROM data_set WHERE id = ?", (batch.data_set,))
+        part = joined(range_of(batch), range_of(other), recipe.fetchone()[0])
+        columns = {name: value for name, value in fields.items() if name in CARRIED}
+        columns |= part._asdict()
+        columns["place"] = min(other["place"], fields.get("place", other["place"]))
+        columns["reached"] = other["reached"] if part == range_of(other) else ""
+        names = ", ".join(f"{name} = ?" for name in columns)
+        db.execute(f"UPDATE batch SET {names} WHERE id = ?", (*columns.values(), other["id"]))
+        words = _words(f"takes over batch {batch.id}", range_text(part))
+        self._tell(batch.name, other["id"], words)
 
     def _wait(self, db: sqlite3.Connection, batch: Batch, message: str, **fields: Any) -> None:
         change_state(self._store, batch, S.WAITING, message, **(ANEW | fields))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 from tomoline.queue.line import matches, waiting
 from tomoline.queue.model import Batch, BatchState
@@ -27,6 +28,24 @@ TO_RESUME = (
     " WHERE b.data_set = batch.data_set AND b.id > batch.id"
     " AND b.state IN ('running', 'finished', 'failed')))"
 )
+ANEW: dict[str, Any] = {
+    "at": "",
+    "found": "",
+    "remedy": "",
+    "step": "",
+    "label": "",
+    "done": 0,
+    "total": 0,
+    "read_bytes": 0,
+    "not_before": 0.0,
+    "started": None,
+    "ended": None,
+}
+"""Columns of a batch that waits again."""
+CARRIED = frozenset({"retries", "threads", "alone", "not_before"})
+"""Columns that a batch keeps when another one of its data set takes over what it was to do."""
+TOLD = frozenset({"at", "found", "remedy", "when"})
+"""What tells why it ended."""
 # Told which index gives the order, SQLite does not sort tens of thousands to find the first.
 LINE = BATCHES.replace("FROM batch", "FROM batch INDEXED BY batch_next")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -303,11 +304,16 @@ def test_one_that_runs_waits_again_or_ends_for_the_one_behind_it(
     assert (one.state, one.retries, one.not_before) == (S.WAITING, 1, 50.0)
     become(store, 1, S.RUNNING)
     queue.add(entries[:1], only="trim")
-    queue.wait_again(become(store, 1), "tried again", code="QUEUE-10")
+    again: dict[str, Any] = {"threads": 2, "retries": 2, "found": "too little memory."}
+    queue.wait_again(become(store, 1), "tried again", code="QUEUE-10", when=time.time(), **again)
     assert present(store) == {1: S.FAILED, 2: S.WAITING, 3: S.WAITING}
     other = batch(store, 3)
     assert other is not None
     assert other.only == ""  # it does what both were to do
+    assert (other.threads, other.retries) == (2, 2)
+    assert become(store, 1).found == "too little memory."
+    told = [event.message for event in Log(store).events(data_set="TS_0", newest=2)]
+    assert told == ["takes over batch 1", "tried again, as part of batch 3"]
 
 
 def test_every_state_is_explained(store: Store, queue: Queue) -> None:
