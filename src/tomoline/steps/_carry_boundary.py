@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tomoline import errors, geometry
+from tomoline.files.atomic import write_text
 from tomoline.steps._base import StepContext, Values
 from tomoline.steps.acquisition import Acquisition
+from tomoline.steps.artifacts import ARTIFACTS
 
 if TYPE_CHECKING:
     from tomoline.files.imod_model import Contour, Model
@@ -107,21 +109,20 @@ def carry_boundary(context: StepContext, other: str | None, drawn: Path | None) 
     dict
         What was found, for the record; empty where there is nothing to carry over.
     """
-    own = context.folder / f"{context.root}_rawbound.mod"
-    told = context.folder / f"{context.root}_boundary.json"
+    own = context.folder / ARTIFACTS["boundary"].file_name(context.root)
     if own.is_file() and not is_carried(own):
-        if told.is_file():  # it was carried over once, and then changed by hand
+        if mark_of(own).is_file():  # it was carried over once, and then changed by hand
             context.keep("boundary")
-            context.keep("boundary_turn")
         return {"boundary": "the user's own"} if other is not None else {}
+    own.unlink(missing_ok=True)  # carried over before; it is made again if it still holds
+    mark_of(own).unlink(missing_ok=True)
     if other is None:
-        return {}  # what was carried over before goes away with the step's record of it
+        return {}
     path = _model_path(context.folder, other, drawn)
     if not path.is_file():
         return {}
     from tomoline.files import imod_model
 
-    own.unlink(missing_ok=True)  # carried over before; it is made again
     model = imod_model.read(path)
     here, there = _Axis.of(context.folder, context.root), _Axis.of(context.folder, other)
     if here is None or there is None:
@@ -143,15 +144,23 @@ def carry_boundary(context: StepContext, other: str | None, drawn: Path | None) 
         turns[view] = found
     moved = _moved(model, turns, there, here)
     facts = _facts(path.name, moved, turns, there)
-    _write(context, moved, facts)
+    _write(context, moved)
     return {f"boundary_{name}" if name != "boundary" else name: one for name, one in facts.items()}
+
+
+def mark_of(own: Path) -> Path:
+    """Return the hidden file that tells what carrying over last wrote as a boundary model.
+
+    It is no artifact: whoever deletes results keeps boundary models, which are a user's work, and
+    this must stay with them.
+    """
+    return own.with_name(f".{own.stem}.json")
 
 
 def is_carried(own: Path) -> bool:
     """Whether a boundary model is as carrying over left it, not drawn or changed by a user."""
-    told = own.with_name(f"{own.name.removesuffix('_rawbound.mod')}_boundary.json")
     try:
-        written = json.loads(told.read_text(encoding="utf-8"))["sha256"]
+        written = json.loads(mark_of(own).read_text(encoding="utf-8"))["sha256"]
         return bool(written == hashlib.sha256(own.read_bytes()).hexdigest())
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -159,10 +168,9 @@ def is_carried(own: Path) -> bool:
 
 def _leave(context: StepContext, path: Path, found: str) -> Values:
     context.warn(errors.tilt.BOUNDARY_NOT_CARRIED.notice(path, found))
-    facts = {"boundary": "none; it could not be carried over"}
-    with context.writing("boundary_turn") as note:
-        note.write_text(json.dumps(facts), encoding="utf-8")
-    return facts
+    own = context.folder / ARTIFACTS["boundary"].file_name(context.root)
+    write_text(mark_of(own), json.dumps({"sha256": None}))
+    return {"boundary": "none; it could not be carried over"}
 
 
 def _view(contour: Contour, axis: _Axis) -> int:
@@ -231,7 +239,7 @@ def _facts(
     }
 
 
-def _write(context: StepContext, model: Model, facts: dict[str, Any]) -> None:
+def _write(context: StepContext, model: Model) -> None:
     from tomoline.files import imod_model
 
     with context.writing("boundary") as path:
@@ -239,5 +247,5 @@ def _write(context: StepContext, model: Model, facts: dict[str, Any]) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         # In place before the model: a kill between the two must not leave a model that looks as
         # if a user had put it there.
-        with context.writing("boundary_turn") as note:
-            note.write_text(json.dumps({**facts, "sha256": digest}, indent=1), encoding="utf-8")
+        own = context.folder / ARTIFACTS["boundary"].file_name(context.root)
+        write_text(mark_of(own), json.dumps({"sha256": digest}))

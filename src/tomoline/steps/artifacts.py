@@ -51,7 +51,6 @@ _TABLE = (
     ("raw_stack", "{root}.mrc", "raw tilt series, never changed"),
     ("raw_tilt_angles", "{root}.rawtlt", "tilt angle of each view as recorded, degrees"),
     ("boundary", "{root}_rawbound.mod", "contours round the area to use, carried over from axis a"),
-    ("boundary_turn", "{root}_boundary.json", "how the grid was turned and moved between the axes"),
     ("acquisition", "{root}_acquisition.json", "what is known of the recording and of each view"),
     ("views", "{root}_views.json", "which views take part, and why others do not"),
     ("fixed_stack", "{root}_fixed.mrc", "tilt series without X-rays and hot pixels"),

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
+from tomoline.steps._carry_boundary import mark_of
 from tomoline.steps._track_params import TrackParams
+from tomoline.steps.artifacts import ARTIFACTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +187,7 @@ def _patches(params: TrackParams, context: StepContext, views: BeadViews) -> _Tr
 
 def _beside(folder: Path, root: str, params: TrackParams) -> Sequence[Path]:
     given = params.patch_boundary_model
-    return [folder / given] if given is not None else []
+    return [folder / given, mark_of(folder / given)] if given is not None else []
 
 
 def _patch_work(params: TrackParams, context: StepContext, binning: int) -> PatchWork:
@@ -199,9 +201,9 @@ def _patch_work(params: TrackParams, context: StepContext, binning: int) -> Patc
     boundary = params.patch_boundary_model
     if boundary is not None:
         boundary = context.folder / boundary
-        own = context.folder / f"{context.root}_rawbound.mod"
-        if boundary == own and not own.exists() and context.has("boundary_turn"):
-            boundary = None  # the set-up has told why there is none to carry over
+        own = context.folder / ARTIFACTS["boundary"].file_name(context.root)
+        if boundary == own and not own.exists() and mark_of(own).exists():
+            boundary = None  # the set-up has told why it could not be carried over
     length = params.piece_length_views
     return PatchWork(
         size_px=raw(params.patch_size_px),
@@ -331,7 +333,7 @@ TRACK = Step(
     params=TrackParams,
     run=run,
     reads=("fixed_stack", "views", "coarse_transforms", "coarse", "prealigned_stack", "fiducials"),
-    optional=("seeds", "boundary_turn"),
+    optional=("seeds",),
     writes=("tracks", "track_info"),
     memory_bytes=_memory_bytes,
     beside=_beside,

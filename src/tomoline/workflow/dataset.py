@@ -60,7 +60,7 @@ class DataSet:
             return True
         other = AXES[1 - AXES.index(self.axis)]
         theirs = {one.file_name("", axis=other) for one in ARTIFACTS.values() if one.has_axis}
-        return not name.startswith(f"{self.folder.name}{other}") and name not in theirs
+        return not name.lstrip(".").startswith(f"{self.folder.name}{other}") and name not in theirs
 
     @property
     def record_path(self) -> Path:

@@ -180,7 +180,6 @@ def test_a_users_model_is_left_as_it_is(axes: tuple[DataSet, DataSet]) -> None:
     record, _ = set_up(b, boundary_from="tsa")
     assert b.path("boundary").read_bytes() == own.read_bytes()
     assert values(record)["boundary"] == "the user's own"
-    assert not b.path("boundary_turn").exists()
 
 
 def test_a_carried_model_that_was_changed_by_hand_is_kept(axes: tuple[DataSet, DataSet]) -> None:
@@ -201,7 +200,26 @@ def test_what_was_carried_over_goes_when_it_is_not_wanted(axes: tuple[DataSet, D
     set_up(b, boundary_from="tsa")
     set_up(b)
     assert not b.path("boundary").exists()
-    assert not b.path("boundary_turn").exists()
+    assert not list(b.folder.glob(".*.json"))
+
+
+def test_a_reset_leaves_no_boundary_that_passes_for_the_users(
+    axes: tuple[DataSet, DataSet],
+) -> None:
+    """Whoever deletes results and record leaves boundary models; they are carried over anew."""
+    a, b = axes
+    set_up(a)
+    set_up(b, boundary_from="tsa")
+    before = contour_of(b)
+    b.record_path.unlink()
+    b.path("acquisition").unlink()
+    draw(a.source.with_name("tsa_rawbound.mod"), truth(a), VIEWS // 2 + 1)
+    set_up(a)
+    set_up(b, boundary_from="tsa")
+    assert not np.array_equal(contour_of(b), before)
+    b.record_path.unlink()
+    set_up(b)
+    assert not b.path("boundary").exists()
 
 
 def test_nothing_is_said_where_axis_a_has_no_boundary(axes: tuple[DataSet, DataSet]) -> None:
