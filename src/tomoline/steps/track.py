@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
 from tomoline.steps._base import Shape, Step, StepContext, Values
-from tomoline.steps._carry_boundary import mark_of
 from tomoline.steps._track_params import TrackParams
 from tomoline.steps.artifacts import ARTIFACTS
 
@@ -186,6 +185,8 @@ def _patches(params: TrackParams, context: StepContext, views: BeadViews) -> _Tr
 
 
 def _beside(folder: Path, root: str, params: TrackParams) -> Sequence[Path]:
+    from tomoline.steps._carry_boundary import mark_of
+
     given = params.patch_boundary_model
     return [folder / given, mark_of(folder / given)] if given is not None else []
 
@@ -193,6 +194,7 @@ def _beside(folder: Path, root: str, params: TrackParams) -> Sequence[Path]:
 def _patch_work(params: TrackParams, context: StepContext, binning: int) -> PatchWork:
     """Return what is asked of patches, in raw pixels."""
     from tomoline.kernels.correlate import BandPass
+    from tomoline.steps._carry_boundary import mark_of
     from tomoline.steps._track_patches import PatchWork
 
     def raw(pair: tuple[int, int] | None) -> tuple[int, int] | None:
