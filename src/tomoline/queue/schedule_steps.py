@@ -71,12 +71,13 @@ def check_steps(store: Store, name: str, steps: Sequence[str], recipe: str) -> C
     chosen = RECIPES[recipe] if recipe else _recipe_of(own, list(RECIPES.values()))
     named = _named(own, chosen)
     _check_project_steps(given)
-    names = [step.name for step in chosen.steps]
+    names = chosen.step_names
     for before, after in pairwise(named):
         if names.index(after) <= names.index(before):
             what = "comes twice" if after == before else f"comes after {before}"
             raise errors.schedule.WRONG_ORDER.error("--steps", f"{after} {what}.")
-    needs = needed_by(named, chosen)
+    # What begins with the first step and leaves none out needs nothing: no step has to be loaded.
+    needs = () if tuple(named) == names[: len(named)] else needed_by(named, chosen)
     expected = set(_expected(store, chosen, needs, name))
     lacking = [step for step in needs if step not in expected]
     if lacking:
@@ -110,24 +111,26 @@ def needed_by(steps: Sequence[str], recipe: Recipe) -> tuple[str, ...]:
                 left.append(writer.name)  # it is run again with the steps that read it
             else:
                 needs.add(writer.name)
-    return tuple(step.name for step in recipe.steps if step.name in needs)
+    return tuple(step for step in recipe.step_names if step in needs)
 
 
 def _recipe_of(own: Sequence[str], recipes: Sequence[Recipe]) -> Recipe:
     """Return the recipe that has most of the steps; those that it has not are told later."""
-    count = {recipe.name: sum(step.name in own for step in recipe.steps) for recipe in recipes}
+    count = {recipe.name: sum(step in own for step in recipe.step_names) for recipe in recipes}
     best = max(recipes, key=lambda recipe: count[recipe.name])
     if count[best.name]:
         return best
-    names = [step.name for recipe in recipes for step in recipe.steps]
+    names = [step for recipe in recipes for step in recipe.step_names]
     raise Faults([_unknown(step, [*PROJECT_STEPS, *names]) for step in own])
 
 
 def _named(own: Sequence[str], recipe: Recipe) -> list[str]:
     """Return the steps by name; some may be given by batchruntomo's numbers."""
-    numbers = {f"{step.number:g}": step.name for step in recipe.steps}
-    names = [step.name for step in recipe.steps]
-    found = [numbers.get(step, step) for step in own]
+    names = recipe.step_names
+    found = list(own)
+    if not set(own).issubset(names):
+        numbers = {f"{step.number:g}": step.name for step in recipe.steps}
+        found = [numbers.get(step, step) for step in own]
     faults = [_unknown(step, [*PROJECT_STEPS, *names]) for step in found if step not in names]
     if faults:
         raise Faults(faults)
@@ -150,7 +153,7 @@ def _no_input(step: str, named: Sequence[str], recipe: Recipe) -> TomolineError:
     writes = set(recipe.step(step).writes)
     reader, artifact = next(
         (name, one)
-        for name in (*named, *(other.name for other in recipe.steps))
+        for name in (*named, *recipe.step_names)
         for one in (*recipe.step(name).reads, *recipe.step(name).optional)
         if one in writes
     )
@@ -165,7 +168,7 @@ def _expected(store: Store, recipe: Recipe, needs: Sequence[str], name: str) -> 
     """Yield the steps that are to run, or have run, on some data set of a recipe."""
     if not needs:
         return
-    names = [step.name for step in recipe.steps]
+    names = recipe.step_names
     with store.read() as db:
         for row in db.execute(
             "SELECT steps FROM schedule WHERE recipe = ? AND name != ?", (recipe.name, name)
@@ -185,8 +188,8 @@ def _expected(store: Store, recipe: Recipe, needs: Sequence[str], name: str) -> 
             "SELECT * FROM data_set WHERE recipe = ? LIMIT ?", (recipe.name, MOST_RECORDS)
         ).fetchall()
     for first, last, only in parts:
-        begin = names.index(recipe.step(first).name) if first else 0
-        end = names.index(recipe.step(last, last=True).name) if last else len(names) - 1
+        begin = names.index(first) if first in names else 0
+        end = names.index(last) if last in names else len(names) - 1
         chosen = only.split(",") if only else names
         yield from (step for step in names[begin : end + 1] if step in chosen)
     from tomoline.queue.rows import to_data_set
