@@ -18,7 +18,6 @@ from tomoline.queue.model import Batch, BatchState, EventKind, RunState
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
 
-LINES = 100
 SHOWN = tuple(
     state for state in BatchState if state not in (BatchState.FINISHED, BatchState.DROPPED)
 )
@@ -32,15 +31,14 @@ def print_queue(
     names: Sequence[str],
     states: Sequence[BatchState],
     *,
-    limit: int | None,
+    limit: int,
     as_json: bool,
 ) -> None:
     """Print batches in their order."""
     with closing(open_project(folder)) as project:
         for name in names:
             project.data_sets.entries([name])  # refuses what there is not
-        most = (0 if as_json else LINES) if limit is None else limit
-        batches = project.queue.batches(states=states or SHOWN, patterns=names, limit=most)
+        batches = project.queue.batches(states=states or SHOWN, patterns=names, limit=limit)
         positions = _positions(project, batches, filtered=bool(names))
         counts = project.queue.counts()
     if as_json:

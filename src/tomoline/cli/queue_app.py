@@ -55,7 +55,8 @@ def list_command(
     """
     from tomoline.cli._queue import print_queue
 
-    print_queue(project, names or (), state or (), limit=limit, as_json=json)
+    most = (0 if json else LINES) if limit is None else limit
+    print_queue(project, names or (), state or (), limit=most, as_json=json)
 
 
 @queue_app.command("add")
