@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -268,6 +267,8 @@ def told(values: Mapping[str, Sequence[Any]], unset: Sequence[str] = ()) -> str:
 
 def digest_of(path: Path) -> str:
     """Return a digest of a file's content."""
+    import hashlib  # which takes a while to load
+
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
