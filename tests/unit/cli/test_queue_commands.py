@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tomoline.cli._log import read_time
-from tomoline.cli.main import main
+from tomoline.cli.main import EXIT_FAILED, app
 from tomoline.errors import TomolineError
 from tomoline.queue import asking, launch
 from tomoline.queue.model import BatchState, RunState
@@ -46,17 +46,18 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def tomoline(
-    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+def tomoline(project: Project, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run a command on the project, and return what it prints."""
 
     def run(*arguments: str, status: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["tomoline", *arguments, "-p", str(project.folder)])
-        with pytest.raises(SystemExit) as ended:
-            main()
+        ended = 0
+        try:
+            app([*arguments, "-p", str(project.folder)], standalone_mode=False)
+        except TomolineError as error:  # as `main` tells it
+            sys.stderr.write(f"{error}\n")
+            ended = EXIT_FAILED
         printed = capsys.readouterr()
-        assert (ended.value.code or 0) == status, printed.err
+        assert ended == status, printed.err
         return printed.err if status else printed.out
 
     return run
