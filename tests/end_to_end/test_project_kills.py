@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from command import content, succeed, tomoline
 from night import GOLD, make_series
+
 from tomoline.queue.launch import runner_process
 from tomoline.queue.log import explain_states
-
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 
@@ -46,7 +46,7 @@ def test_killed_at_fifty_random_moments(tmp_path: Path) -> None:
     with Project.open(folder) as project:
         # Batches that die are tried again at once, as often as this test kills them.
         project.store.set_setting("retries", str(10 * KILLS))
-        project.store.set_setting("retry_delays_s", "0")
+        project.store.set_setting("retry_waits_s", "0.1")
         succeed("run", folder, "--processors", "2", "--threads", "1", "--detach")
         killed = {"runner": 0, "batch": 0}
         while sum(killed.values()) < KILLS:

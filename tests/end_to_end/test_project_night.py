@@ -52,7 +52,7 @@ def test_a_night_with_two_processors(
         listed = succeed("log", "-p", project, "--data-set", name, "--level", "error").stdout
         assert code in listed
     queue = json.loads(succeed("queue", "list", "-p", project, "--json").stdout)
-    states = {one["data_set"]: one for one in queue}
+    states = {one["name"]: one for one in queue}
     assert {name for name, one in states.items() if one["state"] == "failed"} == {
         "corrupt",
         "short",
@@ -64,9 +64,10 @@ def test_a_night_with_two_processors(
         assert content(project / name) == expected, name
         assert shown(project / name)["state"] == "finished"
     # Two at a time: some batch began while another ran.
+    said_states = succeed("log", "-p", project, "--kind", "state", "--json").stdout
     running = 0
     most = 0
-    for event in json.loads(succeed("log", "-p", project, "--kind", "state", "--json").stdout):
+    for event in map(json.loads, said_states.splitlines()):
         running += (event["becomes"] == "running") - (event["was"] == "running")
         most = max(most, running)
     assert most == 2
