@@ -15,7 +15,7 @@ from tomoline.errors import TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.claim import Claim, holder, take_back
 from tomoline.queue.job import Job, read_events
-from tomoline.queue.job_files import JobFiles, attempts_in, build_job, means_of, write_job
+from tomoline.queue.job_files import FOLDER, JobFiles, attempts_in, build_job, means_of, write_job
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.outcome import End, outcome, retries_of
 from tomoline.queue.processors import Launcher, Worker
@@ -282,6 +282,9 @@ class Attempts:
 
         A process that nobody wants is one that a face has set aside before its pid was known.
         """
+        from tomoline.files.atomic import remove_leftovers
+
+        remove_leftovers(self._store.work / FOLDER)
         with self._store.read() as db:
             rows = db.execute("SELECT id, attempt FROM batch WHERE state = 'running'").fetchall()
         running = {(row["id"], row["attempt"]) for row in rows}

@@ -69,7 +69,7 @@ def run_job(path: Path) -> int:
             ending = _ending(errors.running.OUT_OF_MEMORY.error(job.name, "no memory left."), job)
         except Exception as error:
             traceback.print_exc()  # to the file that keeps what this process prints
-            found = f"{type(error).__name__}: {error}."
+            found = f"{type(error).__name__}: {error} (details in {path.with_suffix('.out')})."
             ending = _ending(errors.running.INTERNAL.error(job.name, found), job)
         else:
             ending = {"state": "finished"}
