@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -282,10 +283,26 @@ def _options(
         raise typer.Exit
 
 
+def keep_only(named: typer.Typer, arguments: Sequence[str]) -> None:
+    """Drop all commands but the one that is called, so that typer need not build them all.
+
+    Where the arguments name none, they all stay, for help and for suggestions.
+    """
+    name = arguments[0] if arguments else ""
+    commands = [one for one in named.registered_commands if one.name == name]
+    groups = [one for one in named.registered_groups if one.name == name]
+    if commands or groups:
+        named.registered_commands, named.registered_groups = commands, groups
+    for one in groups:
+        if one.typer_instance is not None:
+            keep_only(one.typer_instance, arguments[1:])
+
+
 def main() -> None:
     """Run the command line; errors leave it as a code, what was found, rule and remedy."""
     from tomoline.errors import TomolineError
 
+    keep_only(app, sys.argv[1:])
     try:
         app()
     except TomolineError as error:
