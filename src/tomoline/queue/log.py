@@ -130,7 +130,8 @@ def line_of(event: Event, *, local: bool = False) -> str:
     '1970-01-01 00:00:00 info    P2   TS_01  align  starts'
     """
     processor = f"P{event.processor}" if event.processor is not None else "-"
-    words = [event.data_set, event.step, event.message]
+    code = "" if event.code in event.message else event.code
+    words = [event.data_set, event.step, f"{code} {event.message}"]
     text = "  ".join(" ".join(word.split()) for word in words if word)
     return f"{time_text(event.time, local=local)} {event.level:<7} {processor:<4} {text}"
 

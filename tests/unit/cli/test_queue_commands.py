@@ -197,7 +197,7 @@ def test_the_log_is_filtered_sorted_and_cut(project: Project, tomoline: Command)
     fail(project, "TS_2")
     assert len(tomoline("log").splitlines()) == 7
     (error,) = tomoline("log", "--level", "error").splitlines()
-    assert error.split()[2:] == ["error", "P1", "TS_2", "it", "is", "short"]
+    assert error.split()[2:] == ["error", "P1", "TS_2", "FILE-03", "it", "is", "short"]
     kept = tomoline("log", "--data-set", "TS_[01]", "--sort", "data-set", "--reverse")
     assert [line.split()[4] for line in kept.splitlines()] == ["TS_1", "TS_0"]
     assert tomoline("log", "--limit", "1").strip() == error

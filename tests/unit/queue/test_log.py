@@ -102,7 +102,9 @@ def test_orders_and_levels_that_there_are_not_are_refused(log: Log) -> None:
 
 def test_a_line_holds_what_a_person_wants() -> None:
     event = Event(7, 86400.5, "warning", "step", 3, "TS_1", 2, "align", "", "", "A-1", "two\nlines")
-    assert line_of(event) == "1970-01-02 00:00:00 warning P3   TS_1  align  two lines"
+    assert line_of(event) == "1970-01-02 00:00:00 warning P3   TS_1  align  A-1 two lines"
+    told = Event(8, 0.0, "error", "state", None, "TS_1", 2, "", "", "", "A-1", "A-1 it is short")
+    assert line_of(told) == "1970-01-01 00:00:00 error   -    TS_1  A-1 it is short"
 
 
 def change(number: int, batch: int | None, was: str, becomes: str) -> Event:
