@@ -336,6 +336,18 @@ def test_a_runner_that_dies_before_starting_a_process_loses_nothing(night: Night
     assert night.batch("one").retries == 0
 
 
+def test_what_earlier_runners_left_is_cleaned_away(night: Night) -> None:
+    night.go()
+    folder = night.store.work / "jobs"
+    (folder / ".2-1.json.77-75eaf686.part").touch()
+    for name in ("9-1.json", "9-1.events", "9-1.stop", "8-3.out"):
+        (folder / name).touch()
+    (folder / "7-1.out").write_text("Fatal Python error")
+    night.new_runner()
+    kept = {"1-1.json", "1-1.events", "2-1.json", "2-1.events", "7-1.out"}
+    assert set(night.leftovers()) == kept
+
+
 def test_a_process_that_nobody_wants_any_more_is_ended(night: Night) -> None:
     def die() -> None:
         raise RunnerDied
@@ -516,6 +528,8 @@ def test_a_failure_is_joined_to_the_batch_that_waits_already(night: Night) -> No
     night.worker("two").finish()
     night.turn()
     assert night.project.queue.latest()[night.entries[0].id].id == again
+    assert len(night.launcher.living) == 1  # it waits as long as the first would have
+    night.turn(11.0)
     assert night.worker("one").job.batch == again
     assert [one.job.name for one in night.launcher.living] == ["three", "one"]
 
