@@ -8,7 +8,6 @@ import sqlite3
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tomoline import errors
 from tomoline.queue._acquisitions import (
@@ -34,20 +33,12 @@ AUTOMATIC = frozenset({BEFORE, FOUND})
 
 
 class Table:
-    """The table of data sets while lines are put into it; its block must write.
-
-    All is read once, since thousands of lines are added together.
-    """
+    """The table of data sets while lines are put into it; its block must write."""
 
     def __init__(self, store: Store, db: sqlite3.Connection) -> None:
         self._store = store
         self._db = db
         self._deliver = store.setting("deliver")
-        self._names = _map(db, "SELECT name, id FROM data_set")
-        self._folders = _map(db, "SELECT folder, name FROM data_set")
-        self._sources = _map(db, "SELECT source, id FROM data_set")
-        self._sources |= _map(db, "SELECT source_b, id FROM data_set WHERE source_b != ''")
-        self._stacks: dict[tuple[str, str, str], int] | None = None
         self._place = float(db.execute("SELECT max(place) FROM data_set").fetchone()[0] or 0.0)
         self._shared = list(Layers(store).all().values())
         self._before: dict[str, object] | None = None
@@ -67,14 +58,15 @@ class Table:
             PROJ-09 where its name or folder is taken.
         """
         sources = [source for source in (one.source, one.source_b) if source is not None]
-        there = [source for source in sources if str(source) in self._sources]
-        if len(there) == len(sources):
-            return [self._entry(self._sources[str(source)]) for source in there]
-        if there:  # one axis was added before
-            missing = one.source if there[0] == one.source_b else one.source_b or one.source
+        there = [self._of_source(source) for source in sources]
+        known = [number for number in there if number is not None]
+        if len(known) == len(sources):
+            return [self._entry(number) for number in known]
+        if known:  # one axis was added before
+            missing = sources[there.index(None)]
             single = Acquisition(missing.stem, one.recipe, missing)
             added = self.put(single, own, origin, pair)
-            return [self._entry(self._sources[str(there[0])]), *added]
+            return [self._entry(known[0]), *added]
         joined = self.join(one) if pair and one.letter else None
         return [joined or self.insert(one, own, origin)]
 
@@ -133,7 +125,6 @@ class Table:
             ),
         )
         number = cursor.lastrowid or 0
-        self._note(number, one.name, str(one.source), str(one.source_b or ""), folder)
         by = f" by {origin}" if origin else ""
         axes = f" and {one.source_b.name}" if one.source_b else ""
         self._tell(one.name, f"added{by}: {one.source}{axes}", now)
@@ -159,7 +150,7 @@ class Table:
                 f"no stack {key[1]} lies beside it" if key else "its name ends in neither a nor b"
             )
             raise errors.project.NOT_DUAL.error(entry.name, f"{entry.source}: {wanted}.")
-        taken = self._sources.get(str(others[0]))
+        taken = self._of_source(others[0])
         if taken is not None:
             name = self._entry(taken).name
             text = f"{others[0].name} is a data set of its own, {name}; remove that one first."
@@ -187,14 +178,12 @@ class Table:
         before = Acquisition(entry.name, entry.recipe, entry.source, entry.source_b)
         if entry.folder != self._folder_for(before):  # somebody chose it
             folder = str(entry.folder)
-        self._forget(entry)
-        self._refuse_taken(one.name, folder, one.source)
+        self._refuse_taken(one.name, folder, one.source, entry.id)
         source_b = str(one.source_b or "")
         self._db.execute(
             "UPDATE data_set SET name = ?, source = ?, source_b = ?, folder = ? WHERE id = ?",
             (one.name, str(one.source), source_b, folder, entry.id),
         )
-        self._note(entry.id, one.name, str(one.source), source_b, folder)
         changed = replace(
             entry, name=one.name, source=one.source, source_b=one.source_b, folder=Path(folder)
         )
@@ -228,13 +217,17 @@ class Table:
         # Nothing is written among the files of a scan that is a folder.
         return place / one.name if place == one.source else place
 
-    def _refuse_taken(self, name: str, folder: str, source: Path) -> None:
-        if name in self._names:
-            other = self._entry(self._names[name]).source
-            raise errors.project.SAME_NAME.error(source, f"{name} is in the table, of {other}.")
-        if folder in self._folders:
-            text = f"its folder of results, {folder}, is that of {self._folders[folder]}."
-            raise errors.project.SAME_NAME.error(source, text)
+    def _refuse_taken(self, name: str, folder: str, source: Path, but: int = 0) -> None:
+        """Refuse a name or folder that another data set has, `but` that of this number."""
+        for number, other, there, path in self._db.execute(
+            "SELECT id, name, folder, source FROM data_set WHERE name = ? OR folder = ?",
+            (name, folder),
+        ):
+            if number != but:
+                text = f"{name} is in the table, of {path}."
+                if other != name:
+                    text = f"its folder of results, {there}, is that of {other}."
+                raise errors.project.SAME_NAME.error(source, text)
 
     def _has_run(self, entry: DataSetEntry) -> bool:
         row = self._db.execute(
@@ -253,37 +246,23 @@ class Table:
         row = self._db.execute("SELECT given FROM data_set WHERE id = ?", (entry.id,)).fetchone()
         return dict(json.loads(row[0]))
 
-    def _note(self, number: int, name: str, source: str, source_b: str, folder: str) -> None:
-        self._names[name] = number
-        self._folders[folder] = name
-        for path in (source, source_b):
-            if path:
-                self._sources[path] = number
-                if self._stacks is not None and (key := stack_key(Path(path))):
-                    self._stacks[key] = number
+    def _of_source(self, source: Path) -> int | None:
+        """Return the data set that has this acquisition."""
+        row = self._db.execute(
+            "SELECT id FROM data_set WHERE source = ? UNION ALL"
+            " SELECT id FROM data_set WHERE source_b = ? AND source_b != ''",
+            (str(source), str(source)),
+        ).fetchone()
+        return None if row is None else int(row[0])
 
     def _stack(self, key: tuple[str, str, str]) -> int | None:
-        """Return the data set that has a stack, whatever its extension."""
-        if self._stacks is None:
-            self._stacks = {}
-            for path, number in self._sources.items():
-                if found := stack_key(Path(path)):
-                    self._stacks[found] = number
-        return self._stacks.get(key)
-
-    def _forget(self, entry: DataSetEntry) -> None:
-        self._names.pop(entry.name, None)
-        self._folders.pop(str(entry.folder), None)
-        for path in (entry.source, entry.source_b):
-            if path is not None:
-                self._sources.pop(str(path), None)
+        """Return the data set whose first stack this is, whatever its extension."""
+        stem = os.path.join(key[0], key[1])
+        rows = self._db.execute(  # all that begin with the stem and a dot, which comes before /
+            "SELECT id, source FROM data_set WHERE source > ? AND source < ?",
+            (f"{stem}.", f"{stem}/"),
+        )
+        return next((row[0] for row in rows if stack_key(Path(row[1])) == key), None)
 
     def _tell(self, name: str, text: str, when: float) -> None:
         self._store.add_event(EventKind.PROJECT, text, data_set=name, when=when)
-
-
-def _map(db: sqlite3.Connection, query: str) -> dict[str, Any]:
-    """Return what a query for two columns gives; for thousands of rows, fast."""
-    cursor = db.cursor()
-    cursor.row_factory = None
-    return dict(cursor.execute(query))

@@ -30,6 +30,10 @@ CREATE TABLE data_set (
     added    REAL NOT NULL
 );
 CREATE INDEX data_set_place ON data_set (place);
+-- So that one more acquisition is told from thousands that are there.
+CREATE INDEX data_set_source ON data_set (source);
+CREATE INDEX data_set_source_b ON data_set (source_b) WHERE source_b != '';
+CREATE INDEX data_set_folder ON data_set (folder);
 
 CREATE TABLE batch (
     id         INTEGER PRIMARY KEY,
