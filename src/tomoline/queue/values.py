@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import Any
 
 from tomoline import errors
@@ -157,11 +157,9 @@ def _measured(
     except (OSError, ValueError, RecursionError) as error:
         notices.append(errors.running.BAD_RECORD.notice(path, f"{error}."))
         return {"state": "unreadable"}
-    source = entry.source_b if axis == "b" else entry.source
-    if record.get("source") and Path(str(record["source"])) != source:
-        found = f"its results are of {record['source']}, the data set is {source}."
+    if other := _other_source(record, entry, axis):
         remedy = "Run the data set again if the acquisition was replaced, or correct its source."
-        notices.append(errors.running.OTHER_RESULT.notice(path, found, remedy))
+        notices.append(errors.running.OTHER_RESULT.notice(path, other, remedy))
     row: dict[str, Any] = {"recipe": str(record.get("recipe", entry.recipe))}
     codes: dict[str, None] = {}
     total = 0.0
@@ -179,6 +177,18 @@ def _measured(
             row["error"] = str(step["error"].get("code", ""))
     state = _state(row["recipe"], {step["name"]: step["state"] for step in steps})
     return row | {"state": state, "seconds": round(total, 3), "warnings": list(codes)}
+
+
+def _other_source(record: dict[str, Any], entry: DataSetEntry, axis: str) -> str:
+    """Tell it where the results are of another acquisition than the data set's; else ""."""
+    source = (entry.source_b if axis == "b" else entry.source) or entry.source
+    recorded = str(record.get("source") or "")
+    # One that was moved into the folder of results is the one that was given.
+    if not recorded or source.parent == entry.folder:
+        return ""
+    if os.path.realpath(recorded) == os.path.realpath(source):
+        return ""
+    return f"its results are of {recorded}, the data set is {source}."
 
 
 def _is_wanted(key: str, keys: Sequence[str]) -> bool:

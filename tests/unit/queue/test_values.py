@@ -176,6 +176,18 @@ def test_results_of_another_acquisition_are_told(tmp_path: Path) -> None:
     assert "/raw/older.mrc" in table.notices[0].found
 
 
+def test_the_same_acquisition_by_another_name_is_not_told(tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (tmp_path / "link").symlink_to(raw)
+    linked = replace(entry(tmp_path), source=raw / "TS_1.mrc")
+    write(linked, source=str(tmp_path / "link" / "TS_1.mrc"))
+    moved = entry(tmp_path, "TS_2")
+    moved = replace(moved, source=moved.folder / "TS_2.mrc")
+    write(moved, source="/raw/TS_2.mrc")
+    assert values_of([linked, moved]).notices == []
+
+
 def test_progress_counts_data_sets(tmp_path: Path) -> None:
     seen: list[int] = []
     values_of([entry(tmp_path), entry(tmp_path, "TS_2")], progress=seen.append)
