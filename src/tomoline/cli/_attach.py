@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from tomoline.queue.project import Project
     from tomoline.queue.status import Status
 
-TURN_S = 0.25
-LOOK_S = 2.0
+TURN_S = 0.2
+LOOK_S = 1.0
+"""How often the state is shown where nothing has changed."""
+CHECK_S = 2.0
 """How often it is checked that the runner lives."""
 
 
@@ -73,19 +75,23 @@ def _look(
     live: _Live | None,
 ) -> None:
     wanted = None if batches is None else set(batches)
-    last, checked, changes = since, 0.0, -1
+    last, looked, checked, changes = since, 0.0, 0.0, -1
     while True:
-        now = project.store.changes()
-        # What this process writes itself does not count as a change.
-        if now != changes or time.monotonic() - checked > LOOK_S:
-            changes, checked = now, time.monotonic()
+        now, before = time.monotonic(), changes
+        # What this process writes itself does not count as a change, hence also the time.
+        changes = project.store.changes()
+        if changes == before and now - looked < LOOK_S:
+            time.sleep(TURN_S)
+            continue
+        looked = now
+        if now - checked >= CHECK_S:
+            checked = now
             for notice in project.control.recover():
                 _print(f"warning {notice}")
         # First the state, then the events: what ended before is told before the end.
         status = project.control.status()
         over = _is_over(project, status, wanted)
-        events = project.log.events(after=last)
-        for event in events:
+        for event in project.log.events(after=last):
             last = event.id
             _count(seen, event.becomes, event.batch, wanted)
             for line in lines_of(event, project, plain=live is None):
@@ -94,7 +100,6 @@ def _look(
             live.show(status)
         if over:
             return
-        time.sleep(TURN_S)
 
 
 def _is_over(project: Project, status: Status, wanted: set[int] | None) -> bool:
