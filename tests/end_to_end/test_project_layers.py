@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.helpers.command import copy_series, shown, succeed, tomoline
+from tests.helpers.command import content, copy_series, shown, succeed, tomoline
 
 VOLTAGE = "setup.voltage_kv"
 
@@ -42,6 +42,20 @@ def test_each_data_set_is_run_with_what_its_layers_give(
         assert steps["setup"]["parameters"]["voltage_kv"] == voltage
         assert steps["setup"]["parameters"]["gold_diameter_nm"] == 10.0
     succeed("project", "check", "-p", night)
+
+
+def test_an_earlier_run_is_not_run_again(small_series: Path, tmp_path: Path) -> None:
+    stack = copy_series(small_series, tmp_path / "raw")
+    given = ("--set", "setup.gold_diameter_nm=10", "--deliver", tmp_path / "done")
+    succeed("run", stack, *given, "--until", "setup")
+    folder = tmp_path / "done" / stack.stem
+    before = content(folder)
+    succeed("project", "new", tmp_path / "night")
+    succeed("project", "add", folder, "-p", tmp_path / "night")
+    told = succeed("run", tmp_path / "night", "--until", "setup", "--dry-run").stdout
+    assert "setup           keep" in told
+    succeed("run", tmp_path / "night", "--until", "setup")
+    assert content(folder) == before
 
 
 def test_faults_leave_as_codes_not_as_tracebacks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -34,6 +35,8 @@ class Acquisition:
         Of axis b.
     folder : Path or None
         Folder of results, where it is settled already.
+    records : tuple of dict
+        Records of an earlier run, of one axis or of both.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Acquisition:
     source: Path
     source_b: Path | None = None
     folder: Path | None = None
+    records: tuple[dict[str, Any], ...] = ()
 
     @property
     def letter(self) -> str:
@@ -223,21 +227,28 @@ def _records(path: Path) -> list[Path]:
 
 def _of_records(path: Path) -> Acquisition:
     """Return the data set, run earlier, whose folder of results was given."""
-    records = _records(path)
-    parts = []
-    for record in records:
-        try:
-            content = json.loads(record.read_text(encoding="utf-8"))
-            parts.append((content["root"], content["recipe"], Path(content["source"])))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise errors.files.BAD_TEXT.error(record, f"it is no record: {error}.") from error
-    folder = records[0].parent
-    root, recipe, source = parts[0]
+    found = _records(path)
+    parts = [_read_record(record) for record in found]
+    folder = found[0].parent
+    root, recipe, source = (parts[0][key] for key in ("root", "recipe", "source"))
     if len(parts) == 1:
-        return Acquisition(root, recipe, source, None, folder)
-    if len(parts) == 2 and root[:-1] == parts[1][0][:-1] and root[-1] + parts[1][0][-1] == "ab":
-        return Acquisition(root[:-1], recipe, source, parts[1][2], folder)
+        return Acquisition(root, recipe, Path(source), None, folder, tuple(parts))
+    other = parts[1]
+    if len(parts) == 2 and root[:-1] == other["root"][:-1] and root[-1] + other["root"][-1] == "ab":
+        source_b = Path(other["source"])
+        return Acquisition(root[:-1], recipe, Path(source), source_b, folder, tuple(parts))
     raise errors.running.NO_DATA_SET.error(path, f"{len(parts)} records of data sets here.")
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    """Read a record as plain JSON, as far as a project needs it."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        steps = [(str(one["name"]), dict(one["parameters"])) for one in content["steps"]]
+        facts = {key: str(content[key]) for key in ("root", "recipe", "source")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise errors.files.BAD_TEXT.error(path, f"it is no record: {error!r}.") from error
+    return {**facts, "path": str(path), "steps": dict(steps)}
 
 
 def _same_stack(paths: Sequence[Path]) -> list[TomolineError]:

@@ -100,9 +100,11 @@ class Table:
         """
         folder = str(one.folder or self._folder_for(one))
         self._refuse_taken(one.name, folder, one.source)
-        given = dict(own)
+        before, before_b = self._recorded(one)
+        given = before | own
         if one.recipe == TABLE_RECIPE:
-            given = self._inherited() | own
+            if not one.records:  # which goes on as it was
+                given = self._inherited() | given
             if one.source_b is not None:
                 given[DUAL] = [True, FOUND]
             elif not one.letter and DUAL not in own and self._boxes(given)[DUAL]:
@@ -111,8 +113,8 @@ class Table:
         self._place += 1.0
         now = time.time()
         cursor = self._db.execute(
-            "INSERT INTO data_set (name, place, recipe, source, source_b, folder, given, added)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO data_set (name, place, recipe, source, source_b, folder, given, given_b,"
+            " added) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 one.name,
                 self._place,
@@ -121,6 +123,7 @@ class Table:
                 str(one.source_b or ""),
                 folder,
                 to_json(given),
+                to_json(before_b),
                 now,
             ),
         )
@@ -201,6 +204,17 @@ class Table:
         if self._before is None:
             return {}
         return {key: [value, BEFORE] for key, value in self._before.items()}
+
+    def _recorded(self, one: Acquisition) -> tuple[Values, Values]:
+        """Return the parameters of an earlier run, and those of its axis b that differ."""
+        if not one.records:
+            return {}, {}
+        from tomoline.queue._recorded import recorded_values
+
+        first = recorded_values(one.records[0], one.recipe, self._shared)
+        if len(one.records) == 1:
+            return first, {}
+        return first, recorded_values(one.records[1], one.recipe, [*self._shared, first])
 
     def _boxes(self, given: Values) -> dict[str, object]:
         layers = [*self._shared, given]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -203,15 +204,32 @@ def test_paths_that_are_no_text_are_refused(project: Project, tmp_path: Path) ->
     assert project.data_sets.add([narrow])[0].name == narrow.stem
 
 
-def test_the_folder_of_an_earlier_run_is_taken_as_it_is(project: Project, tmp_path: Path) -> None:
+def test_an_earlier_run_goes_on_with_its_parameters(project: Project, tmp_path: Path) -> None:
+    project.layers.update({"reconstruct.thickness_px": (200, "--set")})
+    project.data_sets.add(
+        stacks(tmp_path / "raw", "1.mrc"), values={"setup.montage": (True, "--set")}
+    )
     done = tmp_path / "done" / "TS"
     done.mkdir(parents=True)
-    for root in ("TSa", "TSb"):
-        text = f'{{"root": "{root}", "recipe": "tilt", "source": "/raw/{root}.mrc"}}'
-        (done / f"{root}.tomoline.json").write_text(text, encoding="utf-8")
+    for root, gold, thickness in (("TSa", 10.0, 200), ("TSb", 15.0, None)):
+        steps = [
+            {"name": "setup", "parameters": {"gold_diameter_nm": gold, "name": "x"}},
+            {"name": "reconstruct", "parameters": {"thickness_px": thickness, "gone": 1}},
+            {"name": "trim", "parameters": {}},
+        ]
+        record = {"root": root, "recipe": "tilt", "source": f"/raw/{root}.mrc", "steps": steps}
+        (done / f"{root}.tomoline.json").write_text(json.dumps(record), encoding="utf-8")
     (entry,) = project.data_sets.add([done])
     assert (entry.name, entry.folder, entry.source_b) == ("TS", done, Path("/raw/TSb.mrc"))
-    (done / "TSb.tomoline.json").write_text("{", encoding="utf-8")
+    record_a, record_b = (str(done / f"{root}.tomoline.json") for root in ("TSa", "TSb"))
+    assert project.data_sets.given(entry) == {
+        "setup.gold_diameter_nm": [10.0, record_a],
+        "setup.dual_axis": [True, "from the stacks given"],
+    }
+    assert project.data_sets.given(entry, "b") == {
+        "setup.gold_diameter_nm": [15.0, record_b],
+        "reconstruct.thickness_px": [None, record_b],
+    }
     (done / "Z.tomoline.json").write_text("{}", encoding="utf-8")
     with pytest.raises(Faults, match="it is no record"):
         project.data_sets.add([done / "Z.tomoline.json"])
