@@ -18,7 +18,6 @@ from tomoline.recipes import TILT
 from tomoline.surfaces._etomo_told import told
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.project_values import (
-    NAMING,
     ProjectValues,
     defaults_path,
     read_values,
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
     from tomoline.queue.project import Project
 
 EXCLUDE = "setup.exclude_views"
+NAMING = ("setup.name", "setup.dataset_directory", "setup.stack_extension")
+"""What tells which stack is meant; here the table does."""
 DUAL = "setup.dual_axis"
 BOXES = ("setup.montage", "find_fiducials.two_surfaces")
 """What Etomo's table says of each stack, besides its axes."""
