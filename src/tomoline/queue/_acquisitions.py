@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,14 @@ def read_paths(
     """
     faults: list[TomolineError] = []
     resolved = _resolve(paths, faults)
-    before = [path for path in resolved if _records(path)]
-    fresh = [path for path in resolved if path not in set(before)]
+    before = {path for path in resolved if _records(path)}
+    fresh = [path for path in resolved if path not in before]
     pairs = pair_up(fresh) if pair and recipe in ("", "tilt") else [(one, None) for one in fresh]
     found = []
-    for source, source_b in pairs:
+    for a, b in (*pairs, *((path, None) for path in before)):
         try:
-            found.append(_acquisition(source, source_b, recipe, resolved[source]))
-        except TomolineError as fault:
-            faults.append(fault)
-    for path in before:
-        try:
-            found.append(_of_records(path))
+            one = _of_records(a) if a in before else _acquisition(a, b, recipe, resolved)
+            found.append(one)
         except TomolineError as fault:
             faults.append(fault)
     faults += _same_stack(fresh)
@@ -161,10 +157,10 @@ def read_paths(
     return found, faults
 
 
-def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, str]:
-    """Return absolute paths without links, each with the name by which it was given."""
+def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, Path]:
+    """Return absolute paths, each with that of the file itself where it is a link."""
     parents: dict[str, str] = {}
-    found: dict[Path, str] = {}
+    found: dict[Path, Path] = {}
     for path in paths:
         text = os.path.abspath(path)
         parent, base = os.path.split(text)
@@ -174,19 +170,17 @@ def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, s
             continue
         try:
             status = os.lstat(text)
-            if stat.S_ISLNK(status.st_mode):
-                os.stat(text)
-                real = os.path.realpath(text)
-            else:  # thousands lie in one folder
-                if parent not in parents:
-                    parents[parent] = os.path.realpath(parent)
-                real = os.path.join(parents[parent], base)
+            if parent not in parents:  # thousands lie in one folder
+                parents[parent] = os.path.realpath(parent)
+            seen = Path(parents[parent], base)
+            is_link = stat.S_ISLNK(status.st_mode)
+            real = Path(os.path.realpath(text, strict=True)) if is_link else seen
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             text = f"there is no such file ({reason})."
             faults.append(errors.files.MISSING.error(path, text))
             continue
-        found.setdefault(Path(real), base)
+        found.setdefault(seen, real)
     return found
 
 
@@ -199,22 +193,26 @@ def _is_no_text(path: str) -> bool:
     return False
 
 
-def _acquisition(source: Path, source_b: Path | None, recipe: str, given: str) -> Acquisition:
+def _acquisition(
+    path: Path, path_b: Path | None, recipe: str, real: Mapping[Path, Path]
+) -> Acquisition:
+    """Return the acquisition of a file or folder; of a link, the link's name holds."""
     from tomoline.recipes import RECIPES, recipe_for
 
     if recipe and recipe not in RECIPES:
         raise errors.parameters.BAD_OPTION.error(
             "--recipe", f"{recipe!r} is unknown; there are {', '.join(RECIPES)}."
         )
-    kind = RECIPES[recipe] if recipe else recipe_for(source)
-    if kind.in_place and source.is_dir():
-        raise errors.running.NO_DATA_SET.error(source, "it holds no record of a data set.")
-    if source_b is not None:
-        return Acquisition(source.stem[:-1], kind.name, source, source_b)
-    # As `workflow.execution.root_of`, which is heavy to import; of a link, the link's name holds.
-    known = Path(given).suffix.lower() in kind.suffixes or not kind.in_place
-    stem = given if source.is_dir() or not known else Path(given).stem
-    return Acquisition(stem, kind.name, source)
+    kind = RECIPES[recipe] if recipe else recipe_for(path)
+    is_folder = path.is_dir()
+    if kind.in_place and is_folder:
+        raise errors.running.NO_DATA_SET.error(path, "it holds no record of a data set.")
+    if path_b is not None:
+        return Acquisition(path.stem[:-1], kind.name, real[path], real[path_b])
+    # As `workflow.execution.root_of`, which is heavy to import.
+    known = path.suffix.lower() in kind.suffixes or not kind.in_place
+    name = path.stem if known and not is_folder else path.name
+    return Acquisition(name, kind.name, real[path])
 
 
 def _records(path: Path) -> list[Path]:

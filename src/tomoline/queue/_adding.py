@@ -165,8 +165,7 @@ class Table:
         if not entry.dual:
             self._set_dual(entry, False, "project set --no-dual")
             return entry
-        name = entry.source.stem
-        one = Acquisition(name, entry.recipe, entry.source)
+        one = Acquisition(entry.roots[0], entry.recipe, entry.source)
         return self._changed(entry, one, False, "project set --no-dual")
 
     def _joined(self, entry: DataSetEntry, other: Path) -> DataSetEntry:

@@ -204,6 +204,20 @@ def test_paths_that_are_no_text_are_refused(project: Project, tmp_path: Path) ->
     assert project.data_sets.add([narrow])[0].name == narrow.stem
 
 
+def test_of_links_the_names_of_the_links_hold(project: Project, tmp_path: Path) -> None:
+    one, two = stacks(tmp_path / "store", "0001.mrc", "0002.mrc")
+    (tmp_path / "TSa.mrc").symlink_to(one)
+    (tmp_path / "TSb.mrc").symlink_to(two)
+    (tmp_path / "Zb.mrc").symlink_to(tmp_path / "nothing")
+    (pair,) = project.data_sets.add([tmp_path / "TSa.mrc", tmp_path / "TSb.mrc"])
+    assert (pair.name, pair.source, pair.source_b) == ("TS", one, two)
+    (single,) = project.data_sets.set_dual(["TS"], False)
+    assert single.name == "TSa"
+    with pytest.raises(Faults) as caught:
+        project.data_sets.add([tmp_path / "Zb.mrc"])
+    assert caught.value.code == "FILE-01"
+
+
 def test_an_earlier_run_goes_on_with_its_parameters(project: Project, tmp_path: Path) -> None:
     project.layers.update({"reconstruct.thickness_px": (200, "--set")})
     project.data_sets.add(
