@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -328,6 +331,70 @@ def test_every_state_is_explained(store: Store, queue: Queue) -> None:
     queue.retry()
     queue.resume_ended()
     assert explain_states(Log(store).events()) == present(store)
+
+
+@contextmanager
+def too_late() -> Iterator[None]:
+    """Pass over what is told because the other one was faster, and nothing else."""
+    try:
+        yield
+    except TomolineError as error:
+        faults = error.faults if isinstance(error, Faults) else [error]
+        assert {fault.code for fault in faults} <= {"QUEUE-05", "QUEUE-07"}, error
+
+
+def change_the_queue(folder: Path, seed: int, turns: int) -> None:
+    """Do what faces do, in random order."""
+    random = Random(seed)
+    with Store.open(folder) as store, store.read() as db:
+        rows = db.execute("SELECT * FROM data_set ORDER BY place").fetchall()
+    entries = [to_data_set(row) for row in rows]
+    with Store.open(folder) as store:
+        queue = Queue(store)
+        actions: list[Callable[[list[DataSetEntry]], object]] = [
+            lambda chosen: queue.add(chosen, top=random.random() < 0.5),
+            lambda chosen: queue.move([one.name for one in chosen], random.randint(1, FEW)),
+            lambda chosen: queue.take_out([one.name for one in chosen]),
+            lambda chosen: queue.retry(),
+            lambda chosen: queue.resume_ended(),
+        ]
+        for _ in range(turns):
+            with too_late():
+                random.choice(actions)(random.sample(entries, random.randint(1, 3)))
+
+
+def run_the_queue(folder: Path, seed: int, faces: Sequence[Future[None]]) -> None:
+    """Do what the runner does, without processes, as long as there are faces and a little more."""
+    random = Random(seed)
+    with Store.open(folder) as store:
+        queue = Queue(store)
+        left = 20
+        while left:
+            left -= all(face.done() for face in faces)
+            one = queue.next(time.time(), alone_allowed=True)
+            if one is not None:
+                with too_late():
+                    change_state(store, one, S.RUNNING, "starts")
+            running = queue.batches(states=[S.RUNNING])
+            if len(running) > 1 or one is None:
+                for other in running:
+                    how = random.choice([S.FINISHED, S.FAILED, S.KILLED, S.PAUSED, S.WAITING])
+                    if how is S.WAITING:
+                        queue.wait_again(other, "tried again")
+                    else:
+                        change_state(store, other, how, "ends")
+
+
+def test_faces_and_runner_do_not_disturb_each_other(store: Store) -> None:
+    fill(store)
+    with ThreadPoolExecutor(3) as threads:
+        faces = [threads.submit(change_the_queue, store.folder, seed, 40) for seed in (1, 2)]
+        runner = threads.submit(run_the_queue, store.folder, 3, faces)
+    for job in (*faces, runner):
+        job.result()
+    events = Log(store).events()
+    assert explain_states(events) == present(store)
+    assert {"running", "dropped"} <= {event.becomes for event in events}
 
 
 def test_a_long_queue_is_not_sorted_to_find_the_next(store: Store, queue: Queue) -> None:
