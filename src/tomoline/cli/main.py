@@ -163,7 +163,13 @@ def run_command(
 
 @app.command("show")
 def show_command(
-    data_set: Annotated[Path, typer.Argument(help="Folder DIR/ROOT of a data set.")],
+    data_set: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder DIR/ROOT of a data set, of both axes of a dual-axis set, or one's record "
+            "DIR/ROOT/ROOTb.tomoline.json."
+        ),
+    ],
     json: Annotated[
         bool, typer.Option("--json", help="Print the document that programs build on.")
     ] = False,
