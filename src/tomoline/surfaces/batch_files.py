@@ -15,8 +15,8 @@ from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.files import adoc
 from tomoline.recipes import TILT
+from tomoline.surfaces._directive_axis import COPYARG, add_axis_b, in_order
 from tomoline.surfaces._directive_text import Written, written
-from tomoline.surfaces.directive_table import directive_table
 from tomoline.surfaces.template_files import given_values, leave_out_others
 from tomoline.workflow.given import Layer, Validated, merge
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
 
-COPYARG = "setupset.copyarg."
 TRACKING = "runtime.Fiducials.any.trackingMethod"
 SEEDING = "runtime.Fiducials.any.seedingMethod"
 SET_HERE = ("name", "dataset_directory", "dual_axis", "boundary_from")
@@ -118,11 +117,10 @@ def batch_of(project: Project, entry: DataSetEntry) -> tuple[Written, str]:
     leave_out_others(layers[0], result, entry.name)
     lines = dict(result.entries)
     if entry.dual:
-        _add_axis_b(lines, _directives(merged[1], entry), result, entry)
+        add_axis_b(lines, _directives(merged[1], entry), result, entry.name)
     lines = _first_lines(entry, lines, result) | lines
     lines.setdefault(SEEDING, "3" if entry.dual else "1")
-    order = {name: number for number, name in enumerate(directive_table(TILT.steps))}
-    result.entries = sorted(lines.items(), key=lambda one: order.get(_plain(one[0]), len(order)))
+    result.entries = in_order(lines)
     return result, lines[COPYARG + "name"]
 
 
@@ -157,56 +155,3 @@ def _first_lines(entry: DataSetEntry, lines: Mapping[str, str], result: Written)
         COPYARG + "montage": "0",
         "setupset.datasetDirectory": str(entry.source.parent),
     }
-
-
-def _add_axis_b(
-    lines: dict[str, str], other: Written, result: Written, entry: DataSetEntry
-) -> None:
-    """Add what axis b has of its own; without a letter a directive is for both axes."""
-    table = directive_table(TILT.steps)
-    theirs = dict(other.entries)
-    for name in [*lines, *(one for one in theirs if one not in lines)]:
-        own = axis_b_name(name, table)
-        if lines.get(name) == theirs.get(name) and not name.startswith(COPYARG):
-            continue
-        if own is None:
-            if lines.get(name) != theirs.get(name):
-                why = f"{name} cannot differ between the axes"
-                result.leave_out(entry.name, f"axis b: {name}", theirs.get(name, ""), why)
-        elif name in theirs:
-            lines[own] = theirs[name]
-        elif not name.startswith(COPYARG) and table[name].type != "Bool":
-            lines[own] = ""  # else it would be for both
-    known = set(result.left_out)
-    result.left_out += [one for one in other.left_out if one not in known]
-    told = {notice.found for notice in result.notices}
-    result.notices += [one for one in other.notices if one.found not in told]
-
-
-def axis_b_name(name: str, table: Mapping[str, Any]) -> str | None:
-    """Return a directive as it is written for axis b alone; None where that cannot be.
-
-    >>> axis_b_name("comparam.tilt.tilt.THICKNESS", {})
-    'comparam.tiltb.tilt.THICKNESS'
-    >>> axis_b_name("runtime.Fiducials.any.trackingMethod", {})
-    'runtime.Fiducials.b.trackingMethod'
-    """
-    parts = name.split(".")
-    if parts[0] == "comparam":
-        return ".".join([parts[0], f"{parts[1]}b", *parts[2:]])
-    if parts[0] == "runtime":
-        return ".".join([*parts[:2], "b", *parts[3:]])
-    if name.startswith(COPYARG):
-        own = f"{COPYARG}b{name.removeprefix(COPYARG)}"
-        return own if own in table else None
-    return None
-
-
-def _plain(name: str) -> str:
-    """Return the name of the table by which a directive for axis b is put in order."""
-    parts = name.split(".")
-    if parts[0] == "runtime":
-        parts[2] = "any"
-    if parts[0] == "comparam" and parts[1].endswith("b"):
-        return ".".join([parts[0], parts[1][:-1], *parts[2:]])
-    return ".".join(parts)

@@ -19,6 +19,7 @@ from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
+    from tomoline.surfaces._directive_text import Written
     from tomoline.workflow.given import Layer, Validated
 
 SUFFIX = ".adoc"
@@ -161,18 +162,21 @@ def save(
         With parameters of the project that do not fit.
     """
     from tomoline.files import adoc
-    from tomoline.recipes import TILT
-    from tomoline.surfaces._directive_text import written
+    from tomoline.surfaces._directive_axis import add_axis_b, in_order
 
     places = TemplatePlaces.of_imod() if places is None else places
     path = (folder or places.folders(check_kind(kind))[0]) / _file_name(name)
     if path.exists() and not replace:
         raise errors.project.TEMPLATE_EXISTS.error(path, "it would be written over.")
-    merged, layers, where = _parameters(project, data_set)
-    result = written(
-        given_values(merged, keep_defaults=not data_set), TILT.steps, template=True, where=where
-    )
+    where = data_set or os.fspath(project.folder)
+    layers = _layers(project, data_set, "")
+    result = _written(layers, where, keep_defaults=not data_set)
     leave_out_others(layers, result, where)
+    if of_b := _layers(project, data_set, "b"):
+        lines = dict(result.entries)
+        other = _written(of_b, where, keep_defaults=not data_set)
+        add_axis_b(lines, other, result, where, template=True)
+        result.entries = in_order(lines)
     source = f"data set {data_set} of project" if data_set else "project"
     comments = [f"{kind.title()} template, from {source} {project.name}", *result.left_out]
     try:
@@ -192,17 +196,31 @@ def _file_name(name: str) -> str:
     return plain + SUFFIX
 
 
-def _parameters(project: Project, data_set: str) -> tuple[Validated, list[Layer], str]:
-    """Return what holds for a data set, or for all of them, the layers, and what it is of."""
-    from tomoline.recipes import TILT
-    from tomoline.workflow.given import Layer, merge
+def _layers(project: Project, data_set: str, axis: str) -> list[Layer]:
+    """Return the layers of a data set, or those that all share; of axis b if there is such."""
+    from tomoline.workflow.given import Layer
 
     if data_set:
-        stack = project.data_sets.layers.stack(project.data_sets.entry(data_set))
+        entry = project.data_sets.entry(data_set)
+        if axis == "b" and not entry.dual:
+            return []
+        stack = project.data_sets.layers.stack(entry, axis)
     else:
-        stack = [{"name": name, "values": one} for name, one in project.layers.all().items()]
-    layers = [Layer.from_json(one) for one in stack]
-    return merge(TILT.steps, layers), layers, data_set or os.fspath(project.folder)
+        of_b = project.layers.all("b") if axis == "b" else {}
+        if axis == "b" and not any(of_b.values()):
+            return []
+        shared = project.layers.all() | of_b
+        stack = [{"name": name, "values": one} for name, one in shared.items()]
+    return [Layer.from_json(one) for one in stack]
+
+
+def _written(layers: Sequence[Layer], where: str, *, keep_defaults: bool) -> Written:
+    from tomoline.recipes import TILT
+    from tomoline.surfaces._directive_text import written
+    from tomoline.workflow.given import merge
+
+    given = given_values(merge(TILT.steps, layers), keep_defaults=keep_defaults)
+    return written(given, TILT.steps, template=True, where=where)
 
 
 def given_values(merged: Validated, *, keep_defaults: bool = True) -> dict[str, dict[str, Any]]:
@@ -225,7 +243,7 @@ def given_values(merged: Validated, *, keep_defaults: bool = True) -> dict[str, 
     return found
 
 
-def leave_out_others(layers: Sequence[Layer], result: Any, where: str) -> None:
+def leave_out_others(layers: Sequence[Layer], result: Written, where: str) -> None:
     """Tell the parameters of recipes that have no directives."""
     from tomoline.recipes import TILT
 

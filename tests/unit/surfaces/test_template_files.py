@@ -86,6 +86,27 @@ def test_of_a_data_set_only_what_is_not_the_default(project, places, tmp_path):
     assert caught.value.code == "PROJ-08"
 
 
+def test_what_axis_b_has_of_its_own_is_saved(project, places, tmp_path):
+    project.layers.update({"reconstruct.thickness_px": (300, "x"), "track.rounds": (3, "x")})
+    project.layers.update(
+        {"reconstruct.thickness_px": (310, "x"), "setup.tilt_axis_deg": (80.0, "x")}, axis="b"
+    )
+    saved = template_files.save(project, "dual", "user", places=places)
+    assert dict(saved.entries) == {
+        "comparam.track.beadtrack.RoundsOfTracking": "3",
+        "comparam.tilt.tilt.THICKNESS": "300",
+        "comparam.tiltb.tilt.THICKNESS": "310",
+    }
+    read = {
+        axis: resolve_files([], TILT.steps, templates={"user": saved.path}, axis=axis).values
+        for axis in "ab"
+    }
+    assert read["a"]["reconstruct"] == {"thickness_px": 300}
+    assert read["b"]["reconstruct"] == {"thickness_px": 310}
+    [notice] = saved.notices
+    assert "setupset.copyarg.brotation may stand in batch files only" in notice.found
+
+
 def test_one_that_is_there_is_replaced_only_if_asked(project, places):
     first = template_files.save(project, "krios.adoc", "user", places=places)
     before = first.path.read_bytes()
