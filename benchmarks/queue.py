@@ -99,7 +99,7 @@ def _measure(folder: Path, number: int, repeat: int) -> None:
             elif words[-1] == "LATEST":
                 arguments[-1] = f"TS_{number - 2 - len(seconds):05d}"
             elif words[0] in ("pause", "kill"):
-                _want_running(folder / "night")
+                _want_paused(folder / "night")
             spent, processor = _run(arguments, folder / "night")
             seconds.append(spent)
             busy.append(processor)
@@ -109,8 +109,8 @@ def _measure(folder: Path, number: int, repeat: int) -> None:
         print(f"  {text:<62}{found}{slow}")
 
 
-def _want_running(folder: Path) -> None:
-    """Let it look as if a run had just been asked for, without a runner."""
+def _want_paused(folder: Path) -> None:
+    """Let it look as if a run had been paused, without a runner."""
     with Project.open(folder) as project, project.store.write() as db:
         db.execute("UPDATE run SET wanted = 'paused'")
 
