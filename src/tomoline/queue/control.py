@@ -8,6 +8,7 @@ Every command on a project comes through here, so each method loads only what it
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Control", "Reset", "Started"]
 
 S = BatchState
+LATE_S = 0.2
+"""Longer than a runner takes to see what is wanted."""
 
 
 class Control:
@@ -211,6 +214,10 @@ class Control:
             )
         if wait:
             wait_until_killed(self._store, running, self._alive)
+        if wait and not patterns and self._alive(self._store) is not None:
+            # The runner may have been about to start one when it was told to stop.
+            time.sleep(LATE_S)
+            wait_until_killed(self._store, self._stopped_late(), self._alive)
         return killed
 
     def resume(
@@ -305,6 +312,12 @@ class Control:
         from tomoline.queue.status import read_status
 
         return read_status(self._store, self._alive(self._store))
+
+    def _stopped_late(self) -> list[Batch]:
+        """Return what runs although nothing is to run."""
+        with self._store.read() as db:
+            stopped = self._wanted(db) is RunState.STOPPED
+        return self._queue.batches(states=(S.RUNNING,)) if stopped else []
 
     def _wanted(self, db: sqlite3.Connection) -> RunState:
         return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
