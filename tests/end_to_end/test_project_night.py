@@ -51,7 +51,8 @@ def test_a_night_with_two_processors(
         assert code in said
         listed = succeed("log", "-p", project, "--data-set", name, "--level", "error").stdout
         assert code in listed
-    queue = json.loads(succeed("queue", "list", "-p", project, "--json").stdout)
+    ended = ("--state", "finished", "--state", "failed")
+    queue = json.loads(succeed("queue", "list", "-p", project, *ended, "--json").stdout)
     states = {one["name"]: one for one in queue}
     assert {name for name, one in states.items() if one["state"] == "failed"} == {
         "corrupt",
