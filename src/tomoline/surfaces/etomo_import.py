@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.files import ebt
-from tomoline.recipes import TILT
 from tomoline.surfaces._etomo_told import told
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.project_values import (
@@ -24,7 +23,6 @@ from tomoline.surfaces.project_values import (
     set_project_values,
     user_defaults,
 )
-from tomoline.surfaces.second_axis import axis_b_values
 from tomoline.surfaces.templates import TemplatePlaces
 from tomoline.workflow.given import LayerValue
 
@@ -248,11 +246,9 @@ def _plan_row(
             same = result.shared.templates.get(kind) if result.shared else None
             if same is None or same.file.resolve() != template.file.resolve():
                 values |= template.values
+                values_b |= template.values_b
         values |= given.values
-        if row.dual:
-            templates = {kind: one.file for kind, one in given.templates.items()}
-            found_b = axis_b_values(TILT.steps, [file], templates=templates, places=places)
-            values_b = {key: one for key, one in found_b.items() if key not in NAMING}
+        values_b |= given.values_b
     if row.dual and row.skip_b and not (EXCLUDE in values_b and values_b[EXCLUDE].value):
         try:
             views = list(convert(row.skip_b, tuple[int, ...]))
@@ -260,7 +256,7 @@ def _plan_row(
             text = f"bskip of row {row.id} is {row.skip_b!r}; it {error}."
             raise errors.project.BAD_ETOMO.error(where, text) from error
         values_b[EXCLUDE] = LayerValue(views, f"{where} (bskip)")
-    return PlannedRow(row, stacks, values, values_b, where)
+    return PlannedRow(row, stacks, values, values_b if row.dual else {}, where)
 
 
 def _stacks(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
