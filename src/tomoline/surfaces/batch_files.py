@@ -153,5 +153,6 @@ def _first_lines(entry: DataSetEntry, lines: Mapping[str, str], result: Written)
         COPYARG + "name": root,
         COPYARG + "dual": str(int(entry.dual)),
         COPYARG + "montage": "0",
+        COPYARG + "gold": "0",
         "setupset.datasetDirectory": str(entry.source.parent),
     }

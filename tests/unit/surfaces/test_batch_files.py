@@ -78,6 +78,7 @@ def test_imod_is_told_what_tomoline_does_by_itself(project, tmp_path):
     [written] = batch_files.export(project, folder=tmp_path / "out")
     lines = {one.key: one.value for one in adoc.read(written.path).entries}
     assert lines["setupset.scanHeader"] == "1"
+    assert lines["setupset.copyarg.gold"] == "0"
     assert lines["runtime.Fiducials.any.trackingMethod"] == "1"  # no gold is told
     assert lines["runtime.Fiducials.any.seedingMethod"] == "1"
     assert lines["comparam.align.tiltalign.RobustFitting"] == "1"
