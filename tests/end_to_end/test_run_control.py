@@ -276,7 +276,7 @@ def test_results_are_not_removed_unless_somebody_says_yes(folder: Path) -> None:
     _, code = os.waitpid(pid, 0)
     said = os.read(terminal, 1 << 16).decode(errors="replace")
     os.close(terminal)
-    assert "Delete the results of 1 data sets" in said
+    assert "Delete the results of 1 data set " in said
     assert os.WEXITSTATUS(code) == 1
     with Project.open(folder) as project:
         assert not [one for one in project.log.events() if one.message.startswith("reset")]

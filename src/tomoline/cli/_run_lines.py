@@ -86,13 +86,18 @@ def processor_lines(status: Status, width: int | None = None) -> Iterator[str]:
 
 
 def counts_text(status: Status) -> str:
-    """Return how many batches are in which state, and how long the rest may take."""
+    """Return how many batches are in which state, how long they may take, and what may come."""
     counts = [
         f"{count} {state}"
         for state, count in status.counts.items()
         if count and state != BatchState.DROPPED
     ]
-    return f"{', '.join(counts)}{left_text(status)}"
+    comes = [
+        f"; {what}: {number}"
+        for number, what in ((status.watches, "watched folders"), (status.schedules, "schedules"))
+        if number
+    ]
+    return f"{', '.join(counts) or 'none'}{left_text(status)}{''.join(comes)}"
 
 
 def left_text(status: Status) -> str:
@@ -126,7 +131,7 @@ def status_lines(status: Status) -> Iterator[str]:
         f"processors: {status.plan.processors}, threads of each: {status.plan.threads}, "
         f"memory of each: {status.plan.bytes_each / (1 << 30):.1f} GiB"
     )
-    yield f"data sets: {status.data_sets}, batches: {counts_text(status) or 'none'}"
+    yield f"data sets: {status.data_sets}, batches: {counts_text(status)}"
     if status.runner:
         yield from processor_lines(status)
     for one in status.paused:
@@ -137,9 +142,6 @@ def status_lines(status: Status) -> Iterator[str]:
     if more > 0:
         yield f"and {more} more failed: 'tomoline queue list --state failed'"
     yield from _hints(status)
-    for number, what in ((status.watches, "watched folders"), (status.schedules, "schedules run")):
-        if number:
-            yield f"{what}: {number}"
 
 
 def _hints(status: Status) -> Iterator[str]:

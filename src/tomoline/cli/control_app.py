@@ -196,10 +196,11 @@ def _ask(folder: Path, count: int) -> None:
     """Ask whether results shall be deleted; refuse where nobody can answer."""
     from tomoline import errors
 
+    what = f"the results of {count} data set{'' if count == 1 else 's'}"
     if not sys.stdin.isatty():
         raise errors.parameters.BAD_OPTION.error(
             "--remove-results",
-            f"it deletes the results of {count} data sets.",
+            f"it deletes {what}.",
             "Give --yes if that is meant.",
         )
-    typer.confirm(f"Delete the results of {count} data sets of {folder}?", abort=True, err=True)
+    typer.confirm(f"Delete {what} of {folder}?", abort=True, err=True)

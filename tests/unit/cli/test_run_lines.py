@@ -69,6 +69,15 @@ def test_status_tells_processors_failures_and_what_to_do(project: Project) -> No
     assert "tomoline resume" not in text  # it goes on with all of it
 
 
+def test_what_may_still_come_is_told(project: Project, tmp_path: Path) -> None:
+    assert "watched" not in "\n".join(status_lines(status_of(project)))
+    with project.store.write() as db:
+        db.execute(
+            "INSERT INTO watch (folder, recipe, began) VALUES (?, 'tilt', 0)", (str(tmp_path),)
+        )
+    assert "1 killed; watched folders: 1" in "\n".join(status_lines(status_of(project)))
+
+
 def test_a_busy_processor_has_a_bar(project: Project) -> None:
     _, line = processor_lines(status_of(project))
     assert "align" in line
