@@ -127,15 +127,20 @@ def test_good_ones_finish_as_run_alone_and_a_bad_one_says_why(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_runner_is_followed_by_one_that_finds_the_processes(
-    project: Project, small_series: Path, alone: dict[str, str], tmp_path: Path
+    project: Project,
+    small_series: Path,
+    alone: dict[str, str],
+    tmp_path: Path,
+    number: signal.Signals,
 ) -> None:
     stack = copy_series(small_series, tmp_path / "a")
     project.queue.add(project.data_sets.add([stack]))
     runner = run(project)
     wait_for(lambda: batches(project)["small"].step != "")
     worker = batches(project)["small"]
-    os.kill(runner, signal.SIGKILL)
+    os.kill(runner, number)
     wait_for(lambda: runner_process(project.store) is None)
     assert is_alive(worker.pid, worker.birth)
     assert ensure_runner(project.store) != runner

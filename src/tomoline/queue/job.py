@@ -17,6 +17,7 @@ Events, by their ``event``:
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -124,11 +125,16 @@ class EventWriter:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._cut_short = False
 
     def write(self, event: str, **facts: Any) -> None:
-        """Append one event, with the time."""
-        line = to_json({"event": event, "time": time.time(), **facts}) + "\n"
-        os.write(self._file, line.encode("utf-8"))
+        """Append one event, with the time; a line that a full disk cut short is passed over."""
+        text = to_json({"event": event, "time": time.time(), **facts}) + "\n"
+        line = (("\n" if self._cut_short else "") + text).encode("utf-8", errors="replace")
+        self._cut_short = True
+        if os.write(self._file, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._cut_short = False
 
     def close(self) -> None:
         """Close the file."""

@@ -79,6 +79,11 @@ class Runner:
         """How many processes it knows."""
         return len(self._attempts.active)
 
+    @property
+    def hurries(self) -> bool:
+        """Whether something may be to do any moment, of which the store does not tell."""
+        return bool(self._attempts.active or self._questions)
+
     def begin(self) -> None:
         """Tidy up after earlier runners, and start the services."""
         self._attempts.clean()
@@ -190,7 +195,7 @@ class Runner:
             if ends:
                 db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
                 self._store.add_event(EventKind.RUN, self._summary(), when=self._clock())
-                self._questions.clear()
+                self._questions = {one.name: one.ask() for one in self._services}
                 return True  # what tells people about it has yet to do so
             # From here on, whoever wants a runner starts one.
             db.execute("UPDATE run SET pid = NULL, birth = '', seen = ?", (self._clock(),))

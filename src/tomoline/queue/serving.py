@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -121,10 +122,11 @@ def _loop(
 
 
 def _rest(store: Store, runner: Runner, ending: _Ending, before: int) -> None:
-    """Sleep until there may be something to do."""
-    until = time.monotonic() + (LOOK_S if runner.active else IDLE_S)
+    """Sleep until there may be something to do; a signal, or the end of a worker, wakes it."""
+    until = time.monotonic() + (LOOK_S if runner.hurries else IDLE_S)
     while not ending.wanted and time.monotonic() < until:
-        time.sleep(LOOK_S)
+        if ending.sleep(LOOK_S):
+            return
         try:
             if store.changes() != before:
                 return
@@ -141,15 +143,27 @@ def _identity(store: Store) -> tuple[int, int] | None:
 
 
 class _Ending:
-    """Whether a signal has asked this process to end."""
+    """Whether a signal has asked this process to end; signals wake it from its rest."""
 
     def __init__(self) -> None:
         self.wanted = False
+        self._reader, writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._take)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         self.wanted = True
+
+    def sleep(self, seconds: float) -> bool:
+        """Sleep, and return whether a signal came."""
+        ready, _, _ = select.select([self._reader], [], [], seconds)
+        if ready:
+            os.read(self._reader, 4096)
+        return bool(ready)
 
 
 class _Trouble:

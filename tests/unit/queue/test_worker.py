@@ -316,6 +316,29 @@ def test_a_data_set_that_another_run_holds_will_be_free(tmp_path: Path) -> None:
     assert (ended["code"], ended["transient"]) == ("RUN-06", True)
 
 
+# The event file.
+
+
+def test_an_event_that_a_full_disk_cut_short_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "7-1.events"
+    room, write = [10], os.write
+
+    def write_some(file: int, content: bytes) -> int:
+        return write(file, content[: room.pop()] if room else content)
+
+    monkeypatch.setattr(os, "write", write_some)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with worker.Events(path) as events:
+        events.write("part", root="TS")
+        room.append(20)
+        events.write_last("ended", state="finished")
+    found, end = read_events(path, 0)
+    assert [one["event"] for one in found] == ["ended"]
+    assert end == path.stat().st_size
+
+
 # Who has the job.
 
 
