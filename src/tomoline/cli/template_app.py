@@ -38,7 +38,9 @@ def save_command(
     ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Save the parameters of a project as a template of directives, for the next one and for Etomo.
+    """Save the parameters of a project as a template of directives.
+
+    The next project can take it, and Etomo offers it, too:
 
         tomoline template save krios --kind scope
         tomoline template save plastic --kind user --data-set TS_01
@@ -96,6 +98,8 @@ def export_command(
 ) -> None:
     """Write for each data set the batch directive file that makes IMOD do the same.
 
+    It holds both axes of a data set that has two:
+
         tomoline project export-directives TS_01 --dir for-imod
 
     Templates are written out in it. Parameters that have no directive are told, and stand in the
@@ -117,9 +121,12 @@ def import_command(
     ] = None,
     project: ProjectOption = None,
 ) -> None:
-    """Take over a batch project of Etomo: its stacks, their settings, global values and templates.
+    """Take over a batch project of Etomo, with its table, values and templates.
+
+    Into a new project, or one that is there:
 
         tomoline project import-etomo batchJul05.ebt --new night
+        tomoline project import-etomo batchJul05.ebt --project night
 
     Batch files beside the .ebt and beside the stacks are read. Whatever has no counterpart is told.
     """

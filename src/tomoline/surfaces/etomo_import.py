@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.files import ebt
+from tomoline.surfaces._etomo_files import batch_file_of, stacks_of
 from tomoline.surfaces._etomo_told import told
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.project_values import (
@@ -36,7 +37,6 @@ NAMING = ("setup.name", "setup.dataset_directory", "setup.stack_extension")
 DUAL = "setup.dual_axis"
 BOXES = ("setup.montage", "find_fiducials.two_surfaces")
 """What Etomo's table says of each stack, besides its axes."""
-OTHER_AXIS = {"a": "b", "b": "a"}
 
 Values = dict[str, LayerValue]
 
@@ -231,8 +231,8 @@ def _plan_row(
     result: EtomoPlan, row: ebt.Row, folder: Path, places: TemplatePlaces | None
 ) -> PlannedRow:
     where = f"{result.batch.path}:{row.line}"
-    stacks = _stacks(row, folder, where)
-    file = _batch_file(result.batch.root, row, stacks[0], folder)
+    stacks = stacks_of(row, folder, where)
+    file = batch_file_of(result.batch.root, row, stacks[0], folder)
     values: Values = {}
     values_b: Values = {}
     if file is None:
@@ -257,45 +257,6 @@ def _plan_row(
             raise errors.project.BAD_ETOMO.error(where, text) from error
         values_b[EXCLUDE] = LayerValue(views, f"{where} (bskip)")
     return PlannedRow(row, stacks, values, values_b if row.dual else {}, where)
-
-
-def _stacks(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
-    """Return the stacks of a row: where they are now, or where they were at first."""
-    named = [folder / text for text in (row.stack, row.original) if text]
-    stack = next((one for one in named if one.is_file()), None)
-    if stack is None:
-        looked = " and ".join(str(one) for one in dict.fromkeys(named))
-        raise errors.files.MISSING.error(
-            where,
-            f"stack {looked} is not there.",
-            "Put the stack there, or correct the path in the .ebt file.",
-        )
-    letter = stack.stem[-1:]
-    if not row.dual:
-        return (stack,)
-    if letter in OTHER_AXIS:
-        stem = stack.stem[:-1] + OTHER_AXIS[letter]
-        suffixes = dict.fromkeys((stack.suffix, ".mrc", ".st"))
-        for suffix in suffixes:
-            other = stack.with_name(stem + suffix)
-            if other.is_file():
-                return (stack, other)
-        text = f"there is no {stem}{stack.suffix} beside {stack}."
-    else:
-        text = f"the name of {stack} ends in neither a nor b."
-    raise errors.project.NOT_DUAL.error(
-        where, text, "Add the other stack, or take dual axis from the row in Etomo."
-    )
-
-
-def _batch_file(root: str, row: ebt.Row, stack: Path, folder: Path) -> Path | None:
-    """Return the batch file of a row, which lies beside the stack, or did before it was moved."""
-    name = f"{root}_{row.name}.adoc"
-    original = [(folder / row.original).parent] if row.original else []
-    for place in (stack.parent, *original, folder):
-        if (place / name).is_file():
-            return place / name
-    return None
 
 
 def _worth_telling(notices: Sequence[Notice]) -> Iterator[Notice]:
