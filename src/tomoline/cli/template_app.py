@@ -63,7 +63,11 @@ def list_command(
 ) -> None:
     """List the templates in the places where IMOD and Etomo look for them.
 
-    tomoline template list --kind user
+    Of one kind, or all of them:
+
+        tomoline template list --kind user
+
+    One that another file of its name hides is marked.
     """
     from tomoline.cli._templates import print_list
 
@@ -78,7 +82,11 @@ def show_command(
 ) -> None:
     """Show a template's directives, what they mean and set, and what is wrong with them.
 
-    tomoline template show cryoSample --kind system
+    One of several of the same name is told apart by its kind:
+
+        tomoline template show cryoSample --kind system
+
+    The exit status is 1 where something is wrong with it.
     """
     from tomoline.cli._templates import print_template
 
