@@ -35,7 +35,8 @@ class Settings:
     every_s : float
         Between two looks.
     late_s : float
-        After so long without the files that it waits for, an acquisition is warned about.
+        After so long without the files that it waits for, an acquisition is warned about, and its
+        other axis is taken alone.
     pattern : str
         Names that are taken, with ``*`` and ``?``; all if empty.
     depth : int

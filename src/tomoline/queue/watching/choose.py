@@ -46,6 +46,7 @@ class Chooser:
         self._there = there
         self._rows = rows
         self._names: dict[str, Acquisition] = {}
+        self._late_s = taker.watch.settings.late_s
         self._pairs = taker.watch.settings.values.get(DUAL, [None])[0] is not False
 
     def choose(self, ready: Sequence[Ready], now: float) -> Chosen:
@@ -65,7 +66,7 @@ class Chooser:
                     chosen.ready.append(replace(one, entry=entry))
                     continue
                 one = replace(one, row=replace(row, data_set=None, taken=""))
-            waits = self._waits_for(acquisition, complete)
+            waits = self._waits_for(acquisition, complete, now)
             if waits:
                 chosen.rows[acquisition.path] = replace(
                     row, state=SeenState.INCOMPLETE, reason=f"waits for {shown(waits)}"
@@ -82,13 +83,19 @@ class Chooser:
             chosen.ready.reverse()
         return chosen
 
-    def _waits_for(self, one: Acquisition, complete: set[str]) -> str:
-        """Return the stack of the other axis if it is there and not complete yet."""
+    def _waits_for(self, one: Acquisition, complete: set[str], now: float) -> str:
+        """Return the stack of the other axis if it is there and not complete yet.
+
+        One to which nothing is added any more is not waited for for ever.
+        """
         other = one.other_axis
         if not other or not self._pairs or other in complete or other not in self._there:
             return ""
         row = self._rows.get(other)
-        waiting = row is None or (row.state in _PENDING and not row.taken)
+        if row is None:
+            return os.path.basename(other)
+        late = row.state is SeenState.INCOMPLETE and now - row.since >= self._late_s
+        waiting = row.state in _PENDING and not row.taken and not late
         return os.path.basename(other) if waiting else ""
 
     def _link(self, one: Acquisition) -> str:

@@ -109,7 +109,7 @@ def act(model: Model, action: str, name: str, other: str) -> None:
     there = name in model.content
     if action == "begin":
         model.write(name, model.fresh(), part=True)
-    elif action == "finish" and there:
+    elif action == "finish" and there and name not in model.whole:
         model.write(name, model.content[name])
     elif action == "write":
         model.write(name, model.fresh())
@@ -161,7 +161,7 @@ ACTIONS = ("begin", "finish", "write", "part", "delete", "restore", "rename", "r
 )
 def test_each_final_content_is_run_once(actions: list[tuple[str, str, str]]) -> None:
     base = Path(tempfile.mkdtemp())
-    watched = Watched(base, settle_s=SETTLE)
+    watched = Watched(base, settle_s=SETTLE, late_s=100.0)
     try:
         model = Model(watched)
         for action in actions:

@@ -464,6 +464,16 @@ def test_both_axes_become_one_data_set(tilt: Watched) -> None:
     assert tilt.project.data_sets.entry("TS").dual
 
 
+def test_an_axis_does_not_wait_for_ever(make: Make) -> None:
+    tilt = make(late_s=300.0)
+    put(tilt.folder / "TSa.mrc", mrc_bytes())
+    put(tilt.folder / "TSb.mrc", mrc_bytes(4)[:1100])
+    tilt.look(times=25)
+    assert tilt.queue() == []
+    tilt.look(times=10)
+    assert tilt.queue() == ["TSa"]
+
+
 def test_a_second_axis_joins_one_that_was_not_run(tilt: Watched) -> None:
     put(tilt.folder / "TSa.mrc", mrc_bytes())
     tilt.settle()
