@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.helpers.command import COMMAND, content, succeed, tomoline
+from command import COMMAND, content, succeed, tomoline
 
 from tomoline.queue.killing import group_of
 from tomoline.queue.model import Batch, BatchState
@@ -202,6 +202,7 @@ def test_ctrl_c_looks_away(folder: Path) -> None:
     assert states(folder)["coarse_align"] == "finished"
 
 
+@pytest.mark.slow
 def test_what_is_run_again_and_what_is_not(folder: Path, alone: dict[str, str]) -> None:
     late = tomoline("run", folder, "--from", "aligned_stack")
     assert late.returncode == 1
