@@ -32,24 +32,27 @@ HEADINGS = (
 )
 BOUNDARY = "find_fiducials.boundary_model"
 EXCLUDED = "setup.exclude_views"
+BEGUN = "SELECT data_set FROM batch WHERE attempt > 0"
 RECORD_SUFFIX = ".tomoline.json"
 
 
 def print_table(project: Project, patterns: Sequence[str], *, as_json: bool) -> None:
     """Print the table of data sets; reads rows as they are, since there may be thousands."""
-    lines = _lines(project, patterns)
-    if as_json:
-        sys.stdout.write(json.dumps(lines, indent=1, ensure_ascii=False) + "\n")
-        return
-    if not lines:
-        typer.echo(
-            f"no data sets in {project.folder} yet: tomoline project add -p {project.folder} PATH"
-        )
-        return
+    from tomoline.queue._many import without_collecting
+
+    with without_collecting():
+        lines = _lines(project, patterns)
+        text = json.dumps(lines, indent=1, ensure_ascii=False) + "\n" if as_json else _text(lines)
+    if not lines and not as_json:
+        text = f"no data sets in {project.folder} yet: tomoline project add PATH adds some\n"
+    sys.stdout.write(text)
+
+
+def _text(lines: Sequence[Mapping[str, Any]]) -> str:
     rows = [HEADINGS, *(_cells(line) for line in lines)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    form = "  ".join(f"{{:<{width}}}" for width in widths[:-1]) + "  {}"
-    sys.stdout.write("".join(f"{form.format(*row)}\n" for row in rows))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    form = "  ".join([*(f"%-{width}s" for width in widths[:-1]), "%s\n"])
+    return "".join([form % row for row in rows])
 
 
 def _lines(project: Project, patterns: Sequence[str]) -> list[dict[str, Any]]:
@@ -59,16 +62,17 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[dict[str, Any]]:
     with project.store.read() as db:
         shared = list(project.layers.all().values())
         chosen = {one.id for one in project.data_sets.entries(patterns)} if patterns else None
-        states = dict(
-            db.execute(
-                "SELECT data_set, state FROM batch WHERE id IN"
-                " (SELECT max(id) FROM batch WHERE state != 'dropped' GROUP BY data_set)"
-            ).fetchall()
-        )
-        begun = {
-            row[0] for row in db.execute("SELECT DISTINCT data_set FROM batch WHERE attempt > 0")
+        cursor = db.cursor()
+        cursor.row_factory = None  # plain tuples are faster
+        states = {
+            number: state
+            for number, state, _ in cursor.execute(
+                "SELECT data_set, state, max(id) FROM batch WHERE state != 'dropped'"
+                " GROUP BY data_set"
+            )
         }
-        rows = db.execute(
+        begun = {number for (number,) in cursor.execute(BEGUN)}
+        rows = cursor.execute(
             "SELECT id, name, recipe, source, source_b, folder, run, given, given_b"
             " FROM data_set ORDER BY place"
         ).fetchall()
@@ -113,7 +117,7 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[dict[str, Any]]:
 
 def _boundary(root: str, source: str, folder: str, listed: dict[str, frozenset[str]]) -> str:
     """Return the path of a boundary model beside the stack, or where results are; "" if none."""
-    beside, file = os.path.split(source)
+    beside, _, file = source.rpartition("/")
     if beside not in listed:
         try:
             names = [one for one in os.listdir(beside) if one.endswith("_rawbound.mod")]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import TomolineError
+from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Values
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.rows import to_data_set
@@ -44,7 +45,8 @@ class Lookup:
         with self.store.read() as db:
             if not patterns:
                 rows = db.execute(f"SELECT * FROM data_set{condition} ORDER BY place")
-                return [to_data_set(row) for row in rows]
+                with without_collecting():
+                    return [to_data_set(row) for row in rows]
             found = self._matching(db, patterns)
         chosen = sorted(found.values(), key=lambda row: (row["place"], row["id"]))
         return [to_data_set(row) for row in chosen if row["run"] or not flagged]

@@ -15,6 +15,7 @@ from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import read_paths
 from tomoline.queue._adding import DUAL, TABLE_KEYS, TABLE_RECIPE, Table
 from tomoline.queue._lookup import Lookup
+from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Layers, Values, as_values, effective, told
 from tomoline.queue.model import BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch, to_data_set
@@ -73,19 +74,20 @@ class DataSets(Lookup):
         Faults
             FILE-01 for files that are not there, PROJ-09 for names or folders that are taken.
         """
-        found, faults = read_paths(paths, name=name, recipe=recipe, folder=folder, pair=pair)
-        own = as_values(values or {})
-        with self.store.write() as db:
-            table = Table(self.store, db)
-            entries: list[DataSetEntry] = []
-            for one in found:
-                try:
-                    entries += table.put(one, own, origin, pair)
-                except TomolineError as fault:
-                    faults.append(fault)
-            if faults:  # which takes back what was inserted
-                raise Faults(faults)
-        return list({entry.id: entry for entry in entries}.values())
+        with without_collecting():
+            found, faults = read_paths(paths, name=name, recipe=recipe, folder=folder, pair=pair)
+            own = as_values(values or {})
+            with self.store.write() as db:
+                table = Table(self.store, db)
+                entries: list[DataSetEntry] = []
+                for one in found:
+                    try:
+                        entries += table.put(one, own, origin, pair)
+                    except TomolineError as fault:
+                        faults.append(fault)
+                if faults:  # which takes back what was inserted
+                    raise Faults(faults)
+            return list({entry.id: entry for entry in entries}.values())
 
     def remove(self, names: Sequence[str]) -> list[DataSetEntry]:
         """Take data sets out of the table, with their batches; their files stay.
