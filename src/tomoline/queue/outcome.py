@@ -97,6 +97,9 @@ def outcome(
         kind = errors.queue.KILLED
         text = {"at": batch.name, "found": "killed.", "remedy": kind.remedy}
         return Outcome(S.KILLED, "killed", "warning", kind.code, text)
+    if state == "paused" and batch.wanted != "pause":
+        # It had seen that it was to stop just before it was told to go on.
+        return Outcome(S.WAITING, "goes on, since the run goes on", fields=_no_error())
     if state == "paused":
         return Outcome(S.PAUSED, str(event.get("found", "paused")), fields=_no_error())
     interrupted = event.get("code") == errors.running.INTERRUPTED.code

@@ -103,7 +103,9 @@ def _reason_to_run(
     missing = [
         one.file
         for name, one in done.outputs.items()
-        if not ARTIFACTS[name].volatile and not (data_set.folder / one.file).exists()
+        # What this version does not know any more cannot be volatile: it was a file.
+        if not (name in ARTIFACTS and ARTIFACTS[name].volatile)
+        and not (data_set.folder / one.file).exists()
     ]
     if missing:
         return f"{missing[0]} is missing"

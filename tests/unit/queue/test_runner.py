@@ -255,6 +255,20 @@ def test_a_pause_between_steps_can_be_taken_back(night: Night) -> None:
     assert (job.attempt, job.reached) == (2, ":setup")
 
 
+def test_one_that_stops_just_when_it_is_to_go_on_goes_on(night: Night) -> None:
+    night.go()
+    night.want("paused")
+    night.want_of("one", "pause")
+    night.turn()
+    assert night.worker("one").stop_asked()
+    night.want_of("one", "")
+    night.want("running")
+    night.worker("one").pause()  # it had seen the file already
+    night.turn()
+    assert night.states()["one"] == "running"
+    assert night.batch("one").attempt == 2
+
+
 def test_a_new_runner_follows_what_an_earlier_one_started(night: Night) -> None:
     night.go()
     night.worker("one").step("setup")

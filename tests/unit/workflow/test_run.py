@@ -186,3 +186,15 @@ def test_a_record_that_cannot_be_read_is_a_coded_error(data_set: DataSet, conten
 def test_a_folder_without_a_record_is_no_data_set(tmp_path: Path) -> None:
     with pytest.raises(TomolineError, match="RUN-05"):
         find(tmp_path)
+
+
+def test_a_record_may_name_files_that_this_version_does_not_know(data_set: DataSet) -> None:
+    run(data_set)
+    record = json.loads(data_set.record_path.read_text())
+    second = next(one for one in record["steps"] if one["name"] == "second")
+    second["outputs"]["of_another_version"] = {"file": "set.old", "digest": "", "identity": ""}
+    data_set.record_path.write_text(json.dumps(record))
+    assert run(data_set).ran == ["second"]  # its file is missing
+    record = json.loads(data_set.record_path.read_text())
+    second = next(one for one in record["steps"] if one["name"] == "second")
+    assert "of_another_version" not in second["outputs"]
