@@ -76,9 +76,11 @@ def runner_of(folder: Path) -> int | None:
         return runner_process(project.store)
 
 
-def schedule_of(folder: Path) -> dict[str, object]:
-    [one] = json.loads(succeed("schedule", "status", "-p", folder, "--json").stdout)
-    return dict(one)
+def schedule_of(folder: Path) -> tuple[str, int]:
+    """Return the state of the one schedule, and how many of its batches are in the queue."""
+    with Project.open(folder) as project:
+        [one] = project.schedules.all()
+        return one.state, project.schedules.live(one)
 
 
 def copy_as(stack: Path, folder: Path, root: str) -> Path:
@@ -105,7 +107,7 @@ def test_a_schedule_runs_its_rounds_and_people_hear_of_it(
     succeed("schedule", "start", "early", "-p", folder)
 
     # The runner is killed in the middle of the first round; the next command takes it up.
-    wait_for(lambda: schedule_of(folder)["in_queue"] != 0)
+    wait_for(lambda: schedule_of(folder)[1] != 0)
     first = runner_of(folder)
     assert first is not None
     os.kill(first, signal.SIGKILL)
@@ -113,7 +115,7 @@ def test_a_schedule_runs_its_rounds_and_people_hear_of_it(
     told = succeed("schedule", "status", "-p", folder)
     assert "early  running" in told.stdout
     wait_for(lambda: runner_of(folder) not in (None, first))
-    wait_for(lambda: schedule_of(folder)["state"] == "finished")
+    wait_for(lambda: schedule_of(folder)[0] == "finished")
     wait_for(lambda: runner_of(folder) is None)
 
     rows = list(csv.DictReader((folder / "values.csv").read_text().splitlines()))

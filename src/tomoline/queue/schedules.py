@@ -151,8 +151,12 @@ class Schedules:
             )
             if one.open and self.live(one):  # they were left in the queue by a kill
                 want_running(db)
-            done = 0 if anew else one.round
-            self._tell(name, f"started, {done} of {one.times} rounds done" if done else "started")
+            if anew or not one.round:
+                self._tell(name, "started")
+            elif one.open:
+                self._tell(name, f"started, goes on with round {one.round} of {one.times}")
+            else:
+                self._tell(name, f"started, {one.round} of {one.times} rounds done")
         self._ensure_runner()
         return self.get(name)
 

@@ -336,6 +336,7 @@ def test_a_stopped_schedule_goes_on_where_it_was(night: Night) -> None:
     night.turn(5000)
     assert night.schedules.get("one").round == 1
     night.add("TS_2")
+    night.turn()
     night.schedules.start("one")
     night.turn()
     assert night.schedules.get("one").round == 2
@@ -580,6 +581,7 @@ def test_killing_the_run_stops_the_schedule(night: Night) -> None:
     night.turn()
     assert night.project.control.status().wanted == "running"
     assert night.schedules.get("one").state is ScheduleState.RUNNING
+    assert night.told()[-1] == "one: started, goes on with round 1 of 3"
     night.run()
     night.turn()
     assert "round 1 of 3 has ended: 1 finished, 1 killed" in " ".join(night.told())
@@ -722,9 +724,9 @@ def test_thousands_of_finished_data_sets_are_not_queued_in_every_round(night: Ni
         night.record(name, FIRST)
     start(night)
     assert night.names() == []
-    began = time.perf_counter()
+    began = time.process_time()
     night.turn(600)
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
     assert night.names() == []
 
 
