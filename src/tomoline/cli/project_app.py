@@ -158,7 +158,7 @@ def list_command(
     tomoline project list 'TS_*'
     """
     from tomoline.cli._project import open_project
-    from tomoline.cli._project_table import print_table
+    from tomoline.cli._project_list import print_table
 
     with open_project(project) as opened:
         print_table(opened, names or [], as_json=json)
