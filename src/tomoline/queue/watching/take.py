@@ -17,6 +17,7 @@ from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
+from tomoline.queue.rows import to_data_set
 from tomoline.queue.store import Store, to_json
 from tomoline.queue.watches import Watch
 from tomoline.queue.watching.group import Acquisition
@@ -150,10 +151,9 @@ class Taker:
 
     def by_name(self, name: str) -> DataSetEntry | None:
         """Return the data set of that name, if there is one."""
-        try:
-            return self.data_sets.entry(name)
-        except TomolineError:
-            return None
+        with self.store.read() as db:
+            row = db.execute("SELECT * FROM data_set WHERE name = ?", (name,)).fetchone()
+        return to_data_set(row) if row else None
 
     def results_in(self, folder: str) -> set[str]:
         """Return the folders of results that are, or lie in, a folder."""
