@@ -1,5 +1,7 @@
 """Shared fixtures: the recordings of real microscopes, where they are at hand."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,15 @@ def scan_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the real recordings are not here ({folder})")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test may read the settings of whoever runs it, and send mail by them."""
+    before = os.environ.get("XDG_CONFIG_HOME")
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+    yield
+    if before is None:
+        del os.environ["XDG_CONFIG_HOME"]
+    else:
+        os.environ["XDG_CONFIG_HOME"] = before
