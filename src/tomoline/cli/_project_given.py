@@ -37,6 +37,26 @@ class Boxes:
     exclude_views: str | None = None
     deliver: Path | None = None
     user_defaults: bool = False
+    retries: int | None = None
+    retry_waits: str | None = None
+
+    def waits_s(self) -> list[float] | None:
+        """Return the waits before a batch is tried again.
+
+        Raises
+        ------
+        TomolineError
+            PARAM-06 where they are no numbers.
+        """
+        if self.retry_waits is None:
+            return None
+        try:
+            return [float(one) for one in self.retry_waits.replace(",", " ").split()]
+        except ValueError:
+            raise errors.parameters.BAD_OPTION.error(
+                f"--retry-waits {self.retry_waits!r}",
+                "it is not a list of seconds, such as '10 60 300'.",
+            ) from None
 
     def settings(self) -> list[tuple[str, str]]:
         """Return the parameters that they are, with the options as they were written."""

@@ -53,7 +53,8 @@ def apply(
     something = bool(
         values.values or values.values_b or values.templates or unset or given.taken_away
     )
-    rest = (boxes.run, boxes.dual, boxes.deliver)
+    waits_s = boxes.waits_s()
+    rest = (boxes.run, boxes.dual, boxes.deliver, boxes.retries, waits_s)
     if not something and not boxes.user_defaults and all(one is None for one in rest):
         raise errors.parameters.BAD_OPTION.error(
             "project set", "nothing to set was given.", "See 'tomoline project set --help'."
@@ -91,6 +92,8 @@ def _refuse_senseless(names: Sequence[str], given: Given, boxes: Boxes, axis: st
         problem = "--run and --no-run need the names of data sets; '*' means all."
     elif names and _templates(given):
         problem = "templates belong to the whole project: leave out the names of data sets."
+    elif (names or axis) and (boxes.retries is not None or boxes.retry_waits is not None):
+        problem = "--retries and --retry-waits are for the whole project: leave out the names."
     elif names and (boxes.deliver is not None or boxes.user_defaults):
         problem = "--deliver and --user-defaults are for the whole project: leave out the names."
     if problem:
@@ -151,6 +154,11 @@ def _set_project(
     if boxes.deliver is not None:
         project.store.set_setting("deliver", os.path.abspath(boxes.deliver))
         typer.echo(f"results of data sets added from now on go to {project.deliver}/NAME")
+    if boxes.retries is not None or boxes.retry_waits is not None:
+        from tomoline.queue.outcome import retries_of, retries_text
+
+        project.set_retries(boxes.retries, boxes.waits_s())
+        typer.echo(retries_text(*retries_of(project.store)))
     if boxes.user_defaults:
         path, defaults = read_user_defaults()
         put_defaults(project, path, defaults)

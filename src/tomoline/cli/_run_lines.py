@@ -121,6 +121,7 @@ def duration_text(seconds: float) -> str:
 
 def status_lines(status: Status) -> Iterator[str]:
     """Yield the lines of ``tomoline status``."""
+    from tomoline.queue.outcome import retries_text
     from tomoline.queue.recovery import utc
 
     yield f"{status.name}  {status.folder}"
@@ -131,6 +132,7 @@ def status_lines(status: Status) -> Iterator[str]:
         f"processors: {status.plan.processors}, threads of each: {status.plan.threads}, "
         f"memory of each: {status.plan.bytes_each / (1 << 30):.1f} GiB"
     )
+    yield retries_text(status.retries, status.retry_waits_s)
     yield f"data sets: {status.data_sets}, batches: {counts_text(status)}"
     if status.runner:
         yield from processor_lines(status)

@@ -213,11 +213,27 @@ def set_command(
     user_defaults: Annotated[
         bool, typer.Option("--user-defaults", help="Read the user's defaults again.")
     ] = False,
+    retries: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="How often what may pass by itself is tried again, 0 for never; 3 to begin with.",
+        ),
+    ] = None,
+    retry_waits: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Waits before the first, second and later times, such as '10 60 300'; '' for "
+            "these.",
+        ),
+    ] = None,
 ) -> None:
     """Set parameters of data sets, or without names those of the whole project.
 
         tomoline project set --set reconstruct.thickness_px=300
         tomoline project set TS_03 --exclude-views 1,40-41 --two-surfaces
+        tomoline project set --retries 5 --retry-waits '30 300 3600'
 
     Values are checked before they are kept. They may be changed at any time: what is being run
     takes them at its next start, and a step that they change is run again.
@@ -236,6 +252,8 @@ def set_command(
         exclude_views=exclude_views,
         deliver=deliver,
         user_defaults=user_defaults,
+        retries=retries,
+        retry_waits=retry_waits,
     )
     with open_project(project) as opened:
         apply(opened, names or [], given, boxes, unset=unset or [], axis=axis)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tomoline import errors
-from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.model import Batch, BatchState, EventKind
 from tomoline.queue.store import Store
 
 WAITS_S = (10.0, 60.0, 300.0)
 """How long a batch waits before it is tried again for the first, second, third and later time."""
 RETRIES = 3
+MOST_RETRIES = 1000
+MOST_WAIT_S = 7 * 86400.0
 S = BatchState
 
 
@@ -25,6 +28,59 @@ def retries_of(store: Store) -> tuple[int, tuple[float, ...]]:
     number = store.setting("retries", str(RETRIES))
     waits = store.setting("retry_waits_s").split()
     return int(number), tuple(float(one) for one in waits) or WAITS_S
+
+
+def set_retries(
+    store: Store, number: int | None = None, waits_s: Sequence[float] | None = None
+) -> None:
+    """Change how often batches of a project are tried again by themselves, and after what waits.
+
+    It holds from the next failure on, also for what runs already.
+
+    Parameters
+    ----------
+    number : int, optional
+        From 0, never, to `MOST_RETRIES`.
+    waits_s : sequence of float, optional
+        Seconds before the first, second and each later time; the usual ones if empty.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06 for numbers that cannot be.
+    """
+    if number is not None and not 0 <= number <= MOST_RETRIES:
+        raise errors.parameters.BAD_OPTION.error(
+            "retries", f"{number} is not from 0 to {MOST_RETRIES}."
+        )
+    for one in waits_s or ():
+        if not (math.isfinite(one) and 0 <= one <= MOST_WAIT_S):
+            raise errors.parameters.BAD_OPTION.error(
+                "retry waits", f"{one:g} is not from 0 to {MOST_WAIT_S:.0f} seconds."
+            )
+    with store.write():
+        if number is not None:
+            store.set_setting("retries", str(number))
+        if waits_s is not None:
+            store.set_setting("retry_waits_s", " ".join(f"{one:g}" for one in waits_s))
+        store.add_event(EventKind.PROJECT, retries_text(*retries_of(store)))
+
+
+def retries_text(number: int, waits_s: Sequence[float]) -> str:
+    """Say for people how often is tried again, and after what waits.
+
+    >>> retries_text(2, (10.0, 60.0, 300.0))
+    'tried again by itself: 2 times, after 10, 60 s'
+    >>> retries_text(3, (5.0, 20.0))
+    'tried again by itself: 3 times, after 5, 20 s, later always 20 s'
+    """
+    if not number:
+        return "tried again by itself: never"
+    waits = ", ".join(f"{one:g}" for one in waits_s[:number])
+    later = f", later always {waits_s[-1]:g} s" if len(waits_s) < number else ""
+    return (
+        f"tried again by itself: {number} time{'' if number == 1 else 's'}, after {waits} s{later}"
+    )
 
 
 @dataclass(frozen=True)

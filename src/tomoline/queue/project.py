@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -99,6 +100,14 @@ class Project:
     def deliver(self) -> Path:
         """The folder in which data sets get their folders of results."""
         return Path(self.store.setting("deliver") or self.folder)
+
+    def set_retries(
+        self, number: int | None = None, waits_s: Sequence[float] | None = None
+    ) -> None:
+        """Change how often a batch is tried again by itself, and after how many seconds each."""
+        from tomoline.queue.outcome import set_retries
+
+        set_retries(self.store, number, waits_s)
 
     @cached_property
     def data_sets(self) -> DataSets:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline.queue.model import Batch, BatchState, RunState
+from tomoline.queue.outcome import retries_of
 from tomoline.queue.resources import Plan, available, plan_processors
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
@@ -46,6 +47,10 @@ class Status:
         The first ones of these; failed the latest first.
     left_s : float or None
         Estimate of the time until all is done; None where nothing has finished yet.
+    retries : int
+        How often a batch is tried again by itself.
+    retry_waits_s : tuple of float
+        Seconds before the first, second and each later time.
     watches, schedules : int
         Folders that are watched, and schedules that run.
     """
@@ -66,6 +71,8 @@ class Status:
     paused: list[Batch]
     failed: list[Batch]
     left_s: float | None
+    retries: int
+    retry_waits_s: tuple[float, ...]
     watches: int
     schedules: int
 
@@ -110,6 +117,7 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
                 "SELECT count(*) FROM schedule WHERE state = 'running'",
             )
         ]
+    retries, waits_s = retries_of(store)
     plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
     return Status(
         name=store.folder.name,
@@ -128,6 +136,8 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         paused=listed[BatchState.PAUSED],
         failed=listed[BatchState.FAILED],
         left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], plan.processors, now),
+        retries=retries,
+        retry_waits_s=waits_s,
         watches=extra[1],
         schedules=extra[2],
     )

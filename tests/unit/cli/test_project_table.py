@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from tomoline.cli._run_lines import status_lines
 from tomoline.cli.project_app import project_app
 from tomoline.errors import TomolineError
 from tomoline.queue.control import Control
 from tomoline.queue.model import BatchState
+from tomoline.queue.outcome import RETRIES, WAITS_S, retries_of
 from tomoline.queue.project import Project
 from tomoline.queue.rows import change_state
 
@@ -243,3 +245,38 @@ def test_what_makes_no_sense_is_refused_with_a_code(filled: Command) -> None:
             filled(*arguments)
         assert caught.value.remedy
     assert filled("list", "--json") == before
+
+
+def test_the_number_of_tries_is_the_users(command: Command, tmp_path: Path) -> None:
+    command("new", "night")
+    said = command("set", "--retries", "2", "--retry-waits", "5, 20.5")
+    assert said == "tried again by itself: 2 times, after 5, 20.5 s\n"
+    with Project.open(tmp_path / "night") as project:
+        assert retries_of(project.store) == (2, (5.0, 20.5))
+        status = project.control.status()
+        assert (status.retries, status.retry_waits_s) == (2, (5.0, 20.5))
+        assert said.strip() in status_lines(status)
+    command("set", "--retry-waits", "")
+    with Project.open(tmp_path / "night") as project:
+        assert retries_of(project.store) == (2, WAITS_S)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--retries", "-1"),
+        ("--retries", "1001"),
+        ("--retry-waits", "soon"),
+        ("--retry-waits", "-1"),
+        ("--retry-waits", "nan"),
+        ("--retries", "2", "--axis", "b"),
+        ("TSa", "--retries", "2"),
+    ],
+)
+def test_tries_that_cannot_be(command: Command, tmp_path: Path, options: tuple[str, ...]) -> None:
+    command("new", "night")
+    command("add", "raw/TSa.mrc")
+    with pytest.raises(TomolineError, match="PARAM-06"):
+        command("set", *options)
+    with Project.open(tmp_path / "night") as project:
+        assert retries_of(project.store) == (RETRIES, WAITS_S)
