@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 
 from tomoline import errors
-from tomoline.queue.batch_range import Range, joined, range_of
+from tomoline.queue.batch_range import Range, range_of
 from tomoline.queue.batches import Queue
 from tomoline.queue.model import LIVE, Batch, BatchState, DataSetEntry, RunState
 from tomoline.queue.reach import Asked, shortened
@@ -70,9 +70,6 @@ def enqueue(
 def set_aside(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:
     """Return the live batches of data sets; those that do not run become killed.
 
-    Of two of one data set the one that waits becomes part of the other, so that resuming brings
-    back what both were to do. To be called in a transaction.
-
     Raises
     ------
     TomolineError
@@ -82,28 +79,11 @@ def set_aside(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:
     if not live:
         names = shortened([entry.name for entry in entries])
         raise errors.queue.WRONG_STATE.error(names, "it neither runs nor waits.")
-    recipes = {entry.id: entry.recipe for entry in entries}
-    found: dict[int, Batch] = {}
-    for one in sorted(live, key=lambda one: one.state is BatchState.WAITING):
-        before = found.setdefault(one.data_set, one)
-        if before is not one:
-            _join(store, before, one, recipes[one.data_set])
-        elif one.state is not BatchState.RUNNING:
+    for one in live:
+        if one.state is not BatchState.RUNNING:
             code = errors.queue.KILLED.code
             change_state(store, one, BatchState.KILLED, "set aside", code=code)
-    return list(found.values())
-
-
-def _join(store: Store, one: Batch, waiting: Batch, recipe: str) -> None:
-    """Make a batch that waits part of another one of its data set."""
-    part = joined(range_of(one), range_of(waiting), recipe)
-    if part != range_of(one):
-        with store.write() as db:
-            db.execute(
-                "UPDATE batch SET first = ?, last = ?, only = ?, reached = '' WHERE id = ?",
-                (*part, one.id),
-            )
-    change_state(store, waiting, BatchState.DROPPED, f"set aside as part of batch {one.id}")
+    return live
 
 
 def batches_of(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:

@@ -16,11 +16,13 @@ from tomoline.queue.batches import Queue
 from tomoline.queue.claim import Claim, holder, take_back
 from tomoline.queue.job import Job, read_events
 from tomoline.queue.job_files import FOLDER, JobFiles, attempts_in, build_job, means_of, write_job
-from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.listing import ANEW
+from tomoline.queue.model import Batch, BatchState, RunState
 from tomoline.queue.outcome import End, outcome, retries_of
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.reading import is_news, store_events
-from tomoline.queue.rows import change_state
+from tomoline.queue.rows import batch as batch_of
+from tomoline.queue.rows import change_state, wanted_of
 from tomoline.queue.store import Store
 
 GRACE_S = 1.0
@@ -66,8 +68,8 @@ class Attempts:
         self._clock = clock
         self._ticks = ticks
 
-    def start(self, batch: Batch, processor: int, threads: int, memory_bytes: int) -> None:
-        """Start the process of a batch.
+    def start(self, batch: Batch, processor: int, threads: int, memory_bytes: int) -> bool:
+        """Start the process of a batch; return False if the run is not to go on any more.
 
         First it is written down that the batch runs, then come the job file and the process, and
         last its pid: whatever is done when this process dies, the next runner finds it out.
@@ -75,38 +77,28 @@ class Attempts:
         Raises
         ------
         TomolineError
-            QUEUE-09 if the process cannot be started, FILE-08 if there is no room for its job;
-            the batch waits again then.
+            QUEUE-07 if a face has changed the batch since it was read, QUEUE-09 if the process
+            cannot be started, FILE-08 if there is no room for its job; the batch waits again then.
         """
         begun = replace(batch, attempt=batch.attempt + 1, state=S.RUNNING, processor=processor)
         files = JobFiles.of(self._store, begun.id, begun.attempt)
-        change_state(
-            self._store,
-            batch,
-            S.RUNNING,
-            f"begins on processor {processor}",
-            when=self._clock(),
-            attempt=begun.attempt,
-            processor=processor,
-            pid=None,
-            birth="",
-            wanted="",
-            read_bytes=0,
-            step="",
-            label="",
-            done=0,
-            total=0,
-            started=self._clock(),
-            ended=None,
-            at="",
-            found="",
-            remedy="",
-        )
+        with self._store.write():
+            if wanted_of(self._store) is not RunState.RUNNING:
+                return False
+            fields = {"attempt": begun.attempt, "processor": processor, "pid": None, "birth": ""}
+            change_state(
+                self._store,
+                batch,
+                S.RUNNING,
+                f"begins on processor {processor}",
+                when=self._clock(),
+                **(ANEW | fields | {"wanted": "", "started": self._clock()}),
+            )
         try:
             job = build_job(self._store, begun, threads=threads, memory_bytes=memory_bytes)
         except Exception as error:
             self._fail(begun, error)
-            return
+            return True
         try:
             worker = self._launch(files, job)
         except TomolineError as error:
@@ -116,6 +108,7 @@ class Attempts:
         attempt = Attempt(files, begun.attempt, threads, memory_bytes, worker, witnessed=True)
         self.active[begun.id] = attempt
         self._write_process(begun, worker)
+        return True
 
     def _launch(self, files: JobFiles, job: Job) -> Worker:
         try:
@@ -190,10 +183,9 @@ class Attempts:
             return
         if take_back(attempt.files.job) is Claim.HELD:
             return  # not all of it is gone
-        killed = attempt.signalled is not None or kill
         how = End(
             ended,
-            killed=killed,
+            killed=attempt.signalled is not None or kill,
             witnessed=attempt.witnessed,
             returncode=worker.returncode if worker is not None else None,
             output=attempt.files.last_words() if ended is None else "",
@@ -201,9 +193,14 @@ class Attempts:
             more_memory=more_memory > attempt.bytes,
         )
         with self._store.write():
-            if events:
-                store_events(self._store, batch, events, end)
-            self._write_end(batch, how)
+            # What a face has asked for since the batch was read holds as well.
+            now_there = batch_of(self._store, batch.id)
+            if now_there is not None and now_there.attempt == batch.attempt:
+                if events:
+                    store_events(self._store, batch, events, end)
+                stopped = wanted_of(self._store) is RunState.STOPPED
+                present = replace(batch, wanted=now_there.wanted)
+                self._write_end(present, replace(how, killed=how.killed or stopped))
         self.forget(batch.id)
 
     def _adopt(self, batch: Batch) -> Attempt | None:

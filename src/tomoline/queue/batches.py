@@ -221,14 +221,14 @@ class Queue(Listing):
         Returns
         -------
         list of Batch
-            As they were.
+            As they were, one of each data set.
         """
         with self._store.write() as db:
             ended = self._ended(db, TO_RESUME)
             place = lowest(db) - len(ended)
             for index, one in enumerate(ended):
                 self.wait_again(one, "resumed", place=place + index)
-        return ended
+        return list({one.data_set: one for one in reversed(ended)}.values())[::-1]
 
     def wait_again(
         self, batch: Batch, message: str, *, level: str = "info", code: str = "", **fields: Any

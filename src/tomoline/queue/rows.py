@@ -16,6 +16,7 @@ from tomoline.queue.model import (
     DataSetEntry,
     Event,
     EventKind,
+    RunState,
 )
 from tomoline.queue.store import Store
 
@@ -73,6 +74,12 @@ def batch(store: Store, number: int) -> Batch | None:
     with store.read() as db:
         row = db.execute(f"{BATCHES} WHERE batch.id = ?", (number,)).fetchone()
     return to_batch(row) if row else None
+
+
+def wanted_of(store: Store) -> RunState:
+    """Return what is wanted of the run."""
+    with store.read() as db:
+        return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
 
 
 def change_state(

@@ -18,6 +18,7 @@ from tomoline.queue.batches import Queue
 from tomoline.queue.listing import state_is
 from tomoline.queue.logfile import LogFile
 from tomoline.queue.model import LIVE, Batch, EventKind, RunState
+from tomoline.queue.outcome import retries_of
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.resources import OVERHEAD_BYTES, Plan, available, plan_processors
 from tomoline.queue.rows import BATCHES, to_batch
@@ -115,15 +116,15 @@ class Runner:
         self._sign_of_life()
         plan, wanted = self._plan()
         running = self._running()
-        trouble: TomolineError | None = None
+        trouble: Exception | None = None
         for batch in running:
             try:
                 self._attempts.follow(
                     batch, kill=wanted is RunState.STOPPED, more_memory=plan.bytes_alone
                 )
-            except TomolineError as error:  # the others are not to suffer from it
+            except (TomolineError, OSError) as error:  # the others are not to suffer from it
                 trouble = error
-                if error.kind is errors.queue.WRONG_STATE:  # a face was faster
+                if getattr(error, "kind", None) is errors.queue.WRONG_STATE:  # a face was faster
                     self._attempts.forget(batch.id)
         if trouble is not None:
             raise trouble
@@ -140,7 +141,14 @@ class Runner:
         if now - self._alive_at >= SIGN_OF_LIFE_S:
             self._alive_at = now
             with self._store.write() as db:
-                db.execute("UPDATE run SET seen = ?", (self._clock(),))
+                clock = self._clock()
+                db.execute("UPDATE run SET seen = ?", (clock,))
+                # A clock that was set back must not keep one from being tried again.
+                latest = clock + max(retries_of(self._store)[1])
+                db.execute(
+                    "UPDATE batch SET not_before = ? WHERE state = 'waiting' AND not_before > ?",
+                    (latest, latest),
+                )
 
     def _plan(self) -> tuple[Plan, RunState]:
         with self._store.read() as db:
@@ -171,8 +179,12 @@ class Runner:
             busy = {one.processor for one in running}
             free = next(n for n in range(1, plan.processors + 1) if n not in busy)
             try:
-                self._attempts.start(batch, free, min(threads, batch.threads or threads), memory)
-            except TomolineError:
+                threads = min(threads, batch.threads or threads)
+                if not self._attempts.start(batch, free, threads, memory):
+                    return
+            except TomolineError as error:
+                if error.kind is errors.queue.WRONG_STATE:
+                    continue  # a face has just taken it out
                 self._start_after = self._ticks() + REST_S
                 raise
 

@@ -1,0 +1,159 @@
+"""What a face asks for just between the runner's look and what the runner does holds as well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_worker import FakeLauncher
+
+from tomoline.queue import attempts
+from tomoline.queue.control import Control
+from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.project import Project
+from tomoline.queue.runner import Runner
+from tomoline.queue.store import Store
+
+S = BatchState
+
+
+class Race:
+    """A project with two data sets, its runner, and a face with a store of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.face = Project.create(folder / "night")
+        for name in ("one", "two"):
+            (folder / f"{name}.mrc").write_bytes(b"not looked into")
+        self.face.data_sets.add([folder / "one.mrc", folder / "two.mrc"])
+        self.control = Control(self.face.store, ensure=lambda store: 1, alive=lambda store: 1)
+        self.store = Store.open(folder / "night")
+        self.launcher = FakeLauncher()
+        self.time = 1_000_000.0
+        self.ticks = 0.0
+        self.runner = Runner(
+            self.store,
+            self.launcher,
+            clock=lambda: self.time,
+            ticks=lambda: self.ticks,
+            machine=lambda: (1, 8 << 30),
+        )
+
+    def batch(self, name: str) -> Batch:
+        return next(one for one in self.face.queue.batches() if one.name == name)
+
+
+@pytest.fixture
+def race(tmp_path: Path) -> Iterator[Race]:
+    made = Race(tmp_path)
+    yield made
+    made.launcher.die_all()
+    made.store.close()
+    made.face.close()
+
+
+def between(
+    race: Race, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, act: Callable[[], object]
+) -> None:
+    """Have a face act once, right after the runner has called something."""
+    real = getattr(where, name)
+    left = [act]
+
+    def called(*given: Any, **named: Any) -> Any:
+        found = real(*given, **named)
+        while left:
+            left.pop()()
+        return found
+
+    monkeypatch.setattr(where, name, called)
+
+
+def test_no_batch_begins_after_a_pause(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    race.control.start()
+    between(race, monkeypatch, race.runner._queue, "next", race.control.pause)
+    race.runner.turn()
+    assert race.launcher.workers == []
+    assert race.batch("one").state is S.WAITING
+
+
+def test_one_that_is_just_taken_out_makes_room(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    race.control.start()
+    act = lambda: race.face.queue.take_out(["one"])  # noqa: E731
+    between(race, monkeypatch, race.runner._queue, "next", act)
+    race.runner.turn()
+    assert [one.job.name for one in race.launcher.living] == ["two"]
+
+
+@pytest.mark.parametrize("names", [["one"], []])
+def test_a_kill_that_is_quicker_than_the_look_kills(
+    race: Race, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    race.control.start()
+    race.runner.turn()
+    worker = race.launcher.of("one")
+
+    def kill() -> None:
+        race.control.kill(names, wait=False)
+        worker.terminate()  # by the face, which does not wait for a runner that may hang
+
+    between(race, monkeypatch, race.runner, "_running", kill)
+    race.runner.turn()
+    assert race.batch("one").state is S.KILLED
+
+
+def test_one_that_stops_while_the_run_goes_on_again_goes_on(
+    race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race.control.start()
+    race.runner.turn()
+    race.control.pause(at_step=True)
+    race.runner.turn()
+    race.launcher.of("one").pause()
+    between(race, monkeypatch, race.runner, "_running", race.control.resume)
+    race.runner.turn()
+    assert race.batch("one").state is not S.PAUSED
+
+
+def test_one_that_finishes_before_the_kill_takes_no_other_along(race: Race) -> None:
+    race.control.start(["one"])
+    race.runner.turn()
+    race.control.start(["one"], first="align", any_step=True)
+    race.launcher.of("one").finish()
+    race.control.kill(["one"], wait=False)
+    race.runner.turn()
+    race.control.resume()
+    race.runner.turn()
+    assert race.launcher.living[0].job.first == "align"
+
+
+def test_a_clock_that_is_set_back_delays_no_try(race: Race) -> None:
+    race.control.start(["one"])
+    race.runner.turn()
+    race.launcher.of("one").fail(transient=True)
+    race.runner.turn()
+    race.time -= 3600.0
+    race.ticks += 11.0
+    race.runner.turn()
+    race.time += 301.0
+    race.runner.turn()
+    assert race.batch("one").state is S.RUNNING
+
+
+def test_files_that_cannot_be_read_do_not_stop_the_others(
+    race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race.control.start(processors=2)
+    race.runner.turn()
+    race.launcher.of("two").finish()
+    real = attempts.read_events
+
+    def read(path: Path, offset: int) -> Any:
+        if path == Path(race.launcher.of("one").job.events):
+            raise OSError(5, "Input/output error")
+        return real(path, offset)
+
+    monkeypatch.setattr(attempts, "read_events", read)
+    with pytest.raises(OSError, match="Input/output"):
+        race.runner.turn()
+    assert race.batch("two").state is S.FINISHED
