@@ -121,6 +121,7 @@ def _missing(entry: DataSetEntry) -> list[TomolineError]:
 
 def _faults(project: Project, entries: Sequence[DataSetEntry]) -> list[TomolineError]:
     """Return the faults of all data sets' parameters; most have the same, which are read once."""
+    from tomoline.queue.layers import effective
     from tomoline.surfaces.project_values import faults_of
 
     own = project.data_sets.all_given()
@@ -136,6 +137,9 @@ def _faults(project: Project, entries: Sequence[DataSetEntry]) -> list[TomolineE
             mark = json.dumps([entry.recipe, axis, own[entry.id]])
             if mark not in known:
                 known[mark] = faults_of(project.layers, entry, axis)
+                stack = [layer["values"] for layer in project.layers.stack(entry, axis)]
+                if entry.recipe == "tilt" and effective("setup.montage", stack):
+                    known[mark].append(errors.tilt.MONTAGE.error("setup.montage", "it is set."))
             for fault in known[mark]:
                 if str(fault) not in told:
                     told.add(str(fault))

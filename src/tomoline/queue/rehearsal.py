@@ -73,6 +73,8 @@ def _plan(
     if not data_set.record_path.exists() and not data_set.source.exists():
         raise errors.files.MISSING.error(source, "there is no such file.")
     check_destination(data_set, recipe)
+    if getattr(merged.parameters.get("setup"), "montage", False):
+        raise errors.tilt.MONTAGE.error(source, "setup.montage is set.")
     decisions = plan(
         recipe,
         merged.parameters,

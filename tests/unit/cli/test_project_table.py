@@ -238,6 +238,13 @@ REFUSED = (
 )
 
 
+def test_a_montage_is_refused_before_the_night(filled: Command) -> None:
+    filled("set", "TS", "--montage")
+    told = filled("check")
+    assert "fault SETUP-07: TS, setup.montage" in told
+    assert "3 data sets, 1 faults" in told
+
+
 def test_what_makes_no_sense_is_refused_with_a_code(filled: Command) -> None:
     before = filled("list", "--json")
     for arguments in REFUSED:

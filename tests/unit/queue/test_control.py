@@ -149,6 +149,13 @@ def test_one_stack_of_a_dual_axis_set_is_refused_before_anything_is_queued(
     assert control.start(["X", "TS_1"]).names == ["TS_1", "X"]  # as in the table
 
 
+def test_a_dry_run_tells_that_a_montage_is_refused(project: Project, control: Control) -> None:
+    add(project, "TS_1.mrc", "TS_2.mrc")
+    project.data_sets.set(["TS_2"], {"setup.montage": (True, "here")})
+    plans = control.start(dry_run=True).plans
+    assert [one.error.code if one.error else "" for one in plans] == ["", "SETUP-07"]
+
+
 def test_a_start_later_than_what_was_reached(project: Project, control: Control) -> None:
     add(project, "TS_1.mrc", "TS_2.mrc", "TS_3.mrc")
     write_record(project, "TS_1", dict.fromkeys(STEPS, "finished"))
