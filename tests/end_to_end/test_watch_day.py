@@ -43,5 +43,5 @@ def test_a_day_with_5000_acquisitions(
     assert day.twice == []
     assert day.early == []
     assert day.codes["WATCH-06"] == 250
-    assert day.codes["WATCH-04"] == 250
+    assert day.codes["WATCH-04"] >= 250
     assert day.codes["WATCH-05"] > 300
