@@ -11,17 +11,19 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 from tomoline import errors
-from tomoline.errors import TomolineError
 from tomoline.queue.model import EventKind
+from tomoline.queue.moved import follow_folder
+from tomoline.queue.store_faults import FILE, is_there, translated
 
-FILE = "tomoline.sqlite"
+__all__ = ["FILE", "LOG", "SCHEMA", "WORK", "Store", "file_system_of", "to_json"]
+
 WORK = ".tomoline"
 """Folder of a project for job files, event files and the runner's lock."""
 LOG = "tomoline.log"
@@ -79,37 +81,39 @@ class Store:
             PROJ-02 if there is one, PROJ-05 on a network file system, PROJ-06, FILE-08.
         """
         folder = Path(os.path.abspath(folder))
-        if (folder / FILE).exists():
+        if is_there(folder / FILE):
             raise errors.project.EXISTS.error(folder, f"it holds {FILE}.")
         if folder.exists() and not folder.is_dir():
             raise errors.project.READ_ONLY.error(folder, "it is a file, not a folder.")
-        try:
+        made = [one for one in (folder / WORK, folder) if not one.exists()]
+        with translated(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise errors.project.READ_ONLY.error(folder, f"{error.strerror}.") from error
         _refuse_network(folder, mounts)
         part = folder / f".{FILE}.{os.getpid()}.part"
-        with _translated(folder):
+        with translated(folder, opening=True):
             try:
                 (folder / WORK).mkdir(exist_ok=True)
                 part.unlink(missing_ok=True)
-                connection = sqlite3.connect(part)
-                connection.executescript(
-                    files("tomoline.queue").joinpath("schema.sql").read_text(encoding="utf-8")
-                )
-                connection.executemany(
-                    "INSERT INTO meta VALUES (?, ?)",
-                    [
-                        ("schema", str(SCHEMA)),
-                        ("created", repr(time.time())),
-                        ("host", socket.gethostname()),
-                    ],
-                )
-                connection.commit()
-                connection.close()
+                with closing(sqlite3.connect(part)) as connection:
+                    connection.executescript(
+                        files("tomoline.queue").joinpath("schema.sql").read_text(encoding="utf-8")
+                    )
+                    connection.executemany(
+                        "INSERT INTO meta VALUES (?, ?)",
+                        [
+                            ("schema", str(SCHEMA)),
+                            ("created", repr(time.time())),
+                            ("host", socket.gethostname()),
+                        ],
+                    )
+                    connection.commit()
                 os.link(part, folder / FILE)  # fails where another process was faster
             except FileExistsError:
                 raise errors.project.EXISTS.error(folder, f"it holds {FILE}.") from None
+            except BaseException:
+                part.unlink(missing_ok=True)
+                _take_back(made)
+                raise
             finally:
                 part.unlink(missing_ok=True)
         return cls.open(folder, mounts=mounts)
@@ -122,28 +126,27 @@ class Store:
         ------
         TomolineError
             PROJ-01 no project, PROJ-03 of another version, PROJ-04 damaged, PROJ-05 on a network
-            file system, PROJ-06 read-only.
+            file system, PROJ-06 read-only, PROJ-18 held by another program, FILE-08.
         """
         folder = Path(os.path.abspath(folder))
         path = folder / FILE
-        if not path.is_file():
+        if not is_there(path):
             raise errors.project.NO_PROJECT.error(folder, f"it holds no {FILE}.")
         _refuse_network(folder, mounts)
         if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
             raise errors.project.READ_ONLY.error(folder, "you may not write there.")
-        with _translated(folder):
+        with translated(folder, opening=True):
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             connection.row_factory = sqlite3.Row
             try:
-                version = _version(connection)
-                if version != str(SCHEMA):
-                    raise errors.project.OTHER_SCHEMA.error(
-                        path, f"its schema is {version}, this version reads {SCHEMA}."
-                    )
+                _check_schema(path, connection)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
                 (folder / WORK).mkdir(exist_ok=True)
+                if not os.access(folder / WORK, os.W_OK):
+                    raise errors.project.READ_ONLY.error(folder / WORK, "you may not write there.")
+                follow_folder(connection, folder)
             except BaseException:
                 connection.close()
                 raise
@@ -177,7 +180,7 @@ class Store:
                 raise RuntimeError("a block that reads cannot hold one that writes")
             yield self._connection
             return
-        with _translated(self.folder):
+        with translated(self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
             self._writing = True
             try:
@@ -203,7 +206,7 @@ class Store:
         if self._connection.in_transaction:
             yield self._connection
             return
-        with _translated(self.folder):
+        with translated(self.folder):
             self._connection.execute("BEGIN")
             try:
                 yield self._connection
@@ -212,7 +215,7 @@ class Store:
 
     def changes(self) -> int:
         """Return a number that changes whenever another process has written something."""
-        with _translated(self.folder):
+        with translated(self.folder):
             return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
     def setting(self, name: str, default: str = "") -> str:
@@ -268,42 +271,27 @@ def to_json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _version(connection: sqlite3.Connection) -> str:
-    try:
-        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
-            raise
-        return "unknown"
-    return str(row[0]) if row else "unknown"
+def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if "meta" not in tables:
+        size = path.stat().st_size
+        raise errors.project.DAMAGED.error(path, f"it holds no project ({size} bytes).")
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    version = str(row[0]) if row else "unknown"
+    if version != str(SCHEMA):
+        raise errors.project.OTHER_SCHEMA.error(
+            path, f"its schema is {version}, this version reads {SCHEMA}."
+        )
+
+
+def _take_back(made: Sequence[Path]) -> None:
+    """Delete the folders of a project that could not be made."""
+    for folder in made:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _refuse_network(folder: Path, mounts: Path) -> None:
     kind = file_system_of(folder, mounts)
     if kind in NETWORK:
         raise errors.project.NETWORK.error(folder, f"its file system is {kind}.")
-
-
-@contextmanager
-def _translated(folder: Path) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into coded ones."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _coded(error, folder) from error
-    except PermissionError as error:
-        raise errors.project.READ_ONLY.error(folder, f"{error.strerror}.") from error
-
-
-def _coded(error: sqlite3.Error, folder: Path) -> TomolineError:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    path = folder / FILE
-    if name.startswith("SQLITE_FULL"):
-        return errors.files.DISK_FULL.error(path, f"The disk is full ({error}).")
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return errors.project.READ_ONLY.error(folder, f"{error}.")
-    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
-        return errors.project.DAMAGED.error(path, f"{error}.")
-    if name.startswith("SQLITE_IOERR"):
-        return errors.files.NOT_WRITABLE.error(path, f"The system reports: {error}.")
-    return errors.running.INTERNAL.error(path, f"{name} {error}.")
