@@ -95,9 +95,10 @@ class Store:
                 (folder / WORK).mkdir(exist_ok=True)
                 part.unlink(missing_ok=True)
                 with closing(sqlite3.connect(part)) as connection:
-                    connection.executescript(
-                        files("tomoline.queue").joinpath("schema.sql").read_text(encoding="utf-8")
-                    )
+                    schema = files("tomoline.queue").joinpath("schema.sql")
+                    # In one transaction, since each waits for the disk.
+                    script = schema.read_text(encoding="utf-8")
+                    connection.executescript(f"BEGIN;\n{script}\nCOMMIT;")
                     connection.executemany(
                         "INSERT INTO meta VALUES (?, ?)",
                         [
