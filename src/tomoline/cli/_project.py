@@ -17,6 +17,7 @@ ProjectOption = Annotated[
         "--project",
         "-p",
         metavar="DIR",
+        readable=False,  # we say so ourselves, with a remedy
         help="The project; by default $TOMOLINE_PROJECT, else the one of this folder or above.",
     ),
 ]

@@ -322,3 +322,9 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has gone, as after "| head"
         sys.stderr.close()
         sys.exit(EXIT_FAILED)
+    except OSError as error:  # met where nobody expected it, such as a disk that is gone
+        from tomoline.files.atomic import translate_os_error
+
+        where = Path(error.filename or "output")
+        sys.stderr.write(f"{translate_os_error(error, where, reading=bool(error.filename))}\n")
+        sys.exit(EXIT_FAILED)

@@ -110,8 +110,15 @@ BAD_NAME = ErrorKind(
     "PROJ-17",
     "name that a data set cannot have",
     "The name of a data set is that of its folder: not empty, without / and control characters, "
-    "and not hidden.",
+    "not hidden, and at most 200 bytes long.",
     "Give it another name with --name; where the path itself is not of UTF-8, rename it.",
+)
+HELD = ErrorKind(
+    "PROJ-18",
+    "project is held by another program",
+    "Many may work with a project at once, each for a moment only.",
+    "Try again; if it stays so, end the backup or database program that keeps tomoline.sqlite "
+    "locked.",
 )
 
 KINDS = (
@@ -132,4 +139,5 @@ KINDS = (
     TEMPLATE_EXISTS,
     NOT_EXPORTED,
     BAD_NAME,
+    HELD,
 )

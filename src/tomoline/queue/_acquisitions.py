@@ -17,6 +17,8 @@ from tomoline.errors import TomolineError
 RECORD_SUFFIX = ".tomoline.json"
 # Stacks of one class may be the two axes of a set, and of one class only one has a root name.
 _CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
+LONGEST = 200
+"""Bytes of a name: what is added to it for the names of files has to fit, too."""
 _STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
 _OTHER_AXIS = {"a": "b", "b": "a"}
 
@@ -175,10 +177,15 @@ def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, P
             seen = Path(parents[parent], base)
             is_link = stat.S_ISLNK(status.st_mode)
             real = Path(os.path.realpath(text, strict=True)) if is_link else seen
+            mode = os.stat(real).st_mode if is_link else status.st_mode
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             text = f"there is no such file ({reason})."
             faults.append(errors.files.MISSING.error(path, text))
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading it might never end
+            text = "it is a device, a pipe or a socket."
+            faults.append(errors.files.NOT_A_FILE.error(path, text))
             continue
         found.setdefault(seen, real)
     return found
@@ -265,4 +272,7 @@ def _bad_name(one: Acquisition) -> TomolineError | None:
     strange = any(unicodedata.category(letter) in _STRANGE for letter in name)
     if not name or name.startswith(".") or "/" in name or strange:
         return errors.project.BAD_NAME.error(one.source, f"its name would be {name!r}.")
+    if (size := len(name.encode())) > LONGEST:
+        text = f"its name has {size} bytes; {LONGEST} are possible."
+        return errors.project.BAD_NAME.error(one.source, text)
     return None

@@ -204,6 +204,22 @@ def test_paths_that_are_no_text_are_refused(project: Project, tmp_path: Path) ->
     assert project.data_sets.add([narrow])[0].name == narrow.stem
 
 
+def test_what_can_be_read_to_no_end_is_refused(project: Project, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mrc")
+    (tmp_path / "link.mrc").symlink_to("/dev/zero")
+    with pytest.raises(Faults) as caught:
+        project.data_sets.add([tmp_path / "pipe.mrc", tmp_path / "link.mrc", Path("/dev/null")])
+    assert [fault.code for fault in caught.value.faults] == ["FILE-02"] * 3
+
+
+def test_names_that_leave_no_room_for_endings_are_refused(project: Project, tmp_path: Path) -> None:
+    long, longer = stacks(tmp_path, f"{'ü' * 100}.mrc", f"{'ü' * 100}x.mrc")
+    assert project.data_sets.add([long])[0].name == long.stem
+    with pytest.raises(Faults, match="201 bytes") as caught:
+        project.data_sets.add([longer])
+    assert caught.value.code == "PROJ-17"
+
+
 def test_of_links_the_names_of_the_links_hold(project: Project, tmp_path: Path) -> None:
     one, two = stacks(tmp_path / "store", "0001.mrc", "0002.mrc")
     (tmp_path / "TSa.mrc").symlink_to(one)

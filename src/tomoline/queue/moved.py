@@ -1,0 +1,122 @@
+"""A project whose folder was moved or copied: its paths follow."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tomoline.queue.store_faults import FILE
+
+PLACE = "folder"
+"""Where the store keeps the project's folder: as it was called, and without links."""
+
+
+def follow_folder(db: sqlite3.Connection, folder: Path) -> None:
+    """Write down where a project is; where it was elsewhere before, let its paths follow.
+
+    What lay in the project's folder, or beside it and is no longer there, is looked for at the
+    same place as seen from the new folder. A copy does not go on with the run of its original.
+    """
+    real = os.path.realpath(folder)
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (PLACE,)).fetchone()
+    before: list[str] = json.loads(row[0]) if row else []
+    if before and (before[1] == real or _same(before[1], real)):
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if before:
+            _follow(db, before, str(folder), copied=os.path.exists(os.path.join(before[1], FILE)))
+        place = json.dumps([str(folder), real], ensure_ascii=False)
+        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (PLACE, place))
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two folders, say two mounts of one disk, hold the same store."""
+    try:
+        return os.path.samefile(os.path.join(one, FILE), os.path.join(other, FILE))
+    except OSError:
+        return False
+
+
+def _follow(db: sqlite3.Connection, before: list[str], now: str, *, copied: bool) -> None:
+    moved = _Moved(before, now)
+    row = db.execute("SELECT value FROM meta WHERE key = 'setting.deliver'").fetchone()
+    if row and row[0] and (deliver := moved.path(row[0])) != row[0]:
+        moved.former.append((row[0], deliver))
+        db.execute("UPDATE meta SET value = ? WHERE key = 'setting.deliver'", (deliver,))
+    for table, column, key in (
+        ("data_set", "source", "id"),
+        ("data_set", "source_b", "id"),
+        ("data_set", "folder", "id"),
+        ("watch", "folder", "id"),
+    ):
+        rows = db.execute(f"SELECT {key}, {column} FROM {table} WHERE {column} != ''").fetchall()
+        changes = [(path, row[0]) for row in rows if (path := moved.path(row[1])) != row[1]]
+        db.executemany(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", changes)
+    for watch, path in db.execute("SELECT watch, path FROM seen").fetchall():
+        if (there := moved.path(path)) != path:
+            db.execute(
+                "UPDATE seen SET path = ? WHERE watch = ? AND path = ?", (there, watch, path)
+            )
+    for table, column, key in (
+        ("data_set", "given", "id"),
+        ("data_set", "given_b", "id"),
+        ("layer", "given", "name"),
+    ):
+        for number, text in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall():
+            if (changed := moved.values(text)) != text:
+                db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (changed, number))
+    # What runs is known by its job files, which have moved too; a copy's have nobody.
+    db.execute("UPDATE run SET pid = NULL, birth = ''")
+    db.execute("UPDATE batch SET pid = NULL, birth = '' WHERE state = 'running'")
+    if copied:
+        db.execute("UPDATE run SET wanted = 'stopped'")
+        db.execute("UPDATE watch SET active = 0")
+        db.execute("UPDATE schedule SET state = 'stopped' WHERE state = 'running'")
+    what = "copied" if copied else "moved"
+    db.execute(
+        "INSERT INTO event (time, level, kind, message) VALUES (?, 'warning', 'project', ?)",
+        (time.time(), f"{what} from {before[0]} to {now}; paths follow"),
+    )
+
+
+class _Moved:
+    """Tells where a path is after the project has moved."""
+
+    def __init__(self, before: list[str], now: str) -> None:
+        self.former = [(one, now) for one in dict.fromkeys(before)]
+        self._before = before[0]
+        self._now = now
+
+    def path(self, path: str) -> str:
+        """Return where a file or folder is now."""
+        for inside in self._inside(path):
+            return inside
+        if os.path.lexists(path):
+            return path
+        beside = os.path.normpath(os.path.join(self._now, os.path.relpath(path, self._before)))
+        return beside if os.path.lexists(beside) else path
+
+    def values(self, text: str) -> str:
+        """Return parameters, of which those that are files have moved."""
+        if not any(one in text for one, _ in self.former):
+            return text
+        given = json.loads(text)
+        for key, (value, where) in given.items():
+            if isinstance(value, str) and os.path.isabs(value):
+                given[key] = [self.path(value), where]
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+
+    def _inside(self, path: str) -> Iterator[str]:
+        for folder, now in self.former:
+            if path == folder or path.startswith(f"{folder.rstrip('/')}/"):
+                yield now + path[len(folder.rstrip("/")) :]
