@@ -102,11 +102,22 @@ def batches_of(store: Store, entries: Sequence[DataSetEntry]) -> list[Batch]:
 def go_on(
     db: sqlite3.Connection, processors: int | None, threads: int | None, memory: int | None
 ) -> None:
-    """Want the run to go on, with the means that are given; others stay as they were."""
+    """Want the run to go on, with the means that are given; others stay as they were.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06 where they are too little.
+    """
     given = {"processors": processors, "threads": threads, "memory": memory}
     for name, value in given.items():
         if value is not None:
             db.execute(f"UPDATE run SET {name} = ?", (value,))
+    if memory or processors:
+        from tomoline.queue.resources import available, plan_processors, refuse_too_little
+
+        run = db.execute("SELECT processors, threads, memory FROM run").fetchone()
+        refuse_too_little(plan_processors(*run, *available()))
     db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
     # One that has not stopped at its step yet need not do so any more.
     db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")

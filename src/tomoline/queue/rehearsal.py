@@ -54,6 +54,11 @@ def rehearse(store: Store, entry: DataSetEntry, asked: Asked) -> list[Rehearsed]
             found.append(Rehearsed(entry.name, root, steps, busy=busy))
         except TomolineError as error:
             found.append(Rehearsed(entry.name, root, error=error, busy=busy))
+        except OSError as error:  # such as a folder that may not be looked into
+            from tomoline.files.atomic import translate_os_error
+
+            coded = translate_os_error(error, Path(error.filename or source), reading=True)
+            found.append(Rehearsed(entry.name, root, error=coded, busy=busy))
     return found
 
 

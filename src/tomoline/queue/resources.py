@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tomoline import errors
+
 GIB = 1 << 30
 OVERHEAD_BYTES = 3 * GIB // 10
 """What a worker takes beside its pieces of work: Python, the libraries, compiled kernels."""
 LEAST_BYTES = 3 * GIB // 2
 """A batch with less than this for its pieces runs into its limit too often."""
+SMALLEST_BYTES = GIB // 16
+"""With less than this, not even the smallest data set can be worked on."""
 THREADS_EACH = 1
 """Threads of a processor where nothing else is asked for."""
 
@@ -73,3 +77,22 @@ def plan_processors(processors: int, threads: int, memory: int, cores: int, limi
     # A limit below the overhead of Python itself is not ours to keep; pieces are then refused.
     each = max(1, total // processors - OVERHEAD_BYTES)
     return Plan(processors, threads, each, max(1, total - OVERHEAD_BYTES))
+
+
+def refuse_too_little(plan: Plan) -> None:
+    """Refuse a division that leaves a processor nothing to work with.
+
+    Raises
+    ------
+    TomolineError
+        PARAM-06.
+
+    >>> refuse_too_little(plan_processors(2, 0, 2 * GIB, 16, 64 * GIB))
+    """
+    if plan.bytes_each < SMALLEST_BYTES:
+        least = plan.processors * (OVERHEAD_BYTES + SMALLEST_BYTES) / GIB
+        raise errors.parameters.BAD_OPTION.error(
+            "--memory, --processors",
+            f"{plan.processors} side by side need at least {least:.1f} GiB together.",
+            "Give more memory, or fewer processors; 0 is what the machine has.",
+        )

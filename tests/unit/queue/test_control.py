@@ -121,6 +121,32 @@ def test_start_queues_what_has_the_run_flag(
     assert status.counts["waiting"] == 3
 
 
+@pytest.mark.parametrize("means", [{"memory": 1024}, {"processors": 100_000}])
+def test_too_little_to_work_with_is_refused(
+    project: Project, control: Control, runner: NoRunner, means: dict[str, int]
+) -> None:
+    add(project, "one.mrc")
+    with pytest.raises(TomolineError, match=r"PARAM-06: --memory, --processors: .* GiB together"):
+        control.start(**means)
+    assert runner.started == 0
+    assert wanted(project) is RunState.STOPPED
+    assert project.queue.batches() == []
+    assert control.status().processors == control.status().memory_bytes == 0
+
+
+def test_a_dry_run_tells_of_a_folder_that_may_not_be_looked_into(
+    project: Project, control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError(13, "Permission denied", "/far/one")
+
+    add(project, "one.mrc")
+    monkeypatch.setattr("tomoline.workflow.execution.check_destination", refuse)
+    (one,) = control.start(dry_run=True).plans
+    assert one.error is not None
+    assert one.error.code == "FILE-10"
+
+
 def test_start_of_nothing(project: Project, control: Control, runner: NoRunner) -> None:
     with pytest.raises(TomolineError, match="run flag") as caught:
         control.start()
