@@ -121,13 +121,13 @@ def test_start_queues_what_has_the_run_flag(
     assert status.counts["waiting"] == 3
 
 
-@pytest.mark.parametrize("means", [{"memory": 1024}, {"processors": 100_000}])
+@pytest.mark.parametrize(("processors", "memory"), [(1, 1024), (100_000, 0)])
 def test_too_little_to_work_with_is_refused(
-    project: Project, control: Control, runner: NoRunner, means: dict[str, int]
+    project: Project, control: Control, runner: NoRunner, processors: int, memory: int
 ) -> None:
     add(project, "one.mrc")
     with pytest.raises(TomolineError, match=r"PARAM-06: --memory, --processors: .* GiB together"):
-        control.start(**means)
+        control.start(processors=processors, memory=memory)
     assert runner.started == 0
     assert wanted(project) is RunState.STOPPED
     assert project.queue.batches() == []
