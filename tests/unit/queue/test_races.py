@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fake_worker import FakeLauncher
 
-from tomoline.queue import attempts
 from tomoline.queue.control import Control
+from tomoline.queue.job import read_events
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.runner import Runner
@@ -146,14 +146,13 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(
     race.control.start(processors=2)
     race.runner.turn()
     race.launcher.of("two").finish()
-    real = attempts.read_events
 
     def read(path: Path, offset: int) -> Any:
         if path == Path(race.launcher.of("one").job.events):
             raise OSError(5, "Input/output error")
-        return real(path, offset)
+        return read_events(path, offset)
 
-    monkeypatch.setattr(attempts, "read_events", read)
+    monkeypatch.setattr("tomoline.queue.attempts.read_events", read)
     with pytest.raises(OSError, match="Input/output"):
         race.runner.turn()
     assert race.batch("two").state is S.FINISHED

@@ -10,54 +10,74 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_worker import FakeLauncher, FakeWorker, RunnerDied
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from queue_faces import MOST, PROCESSORS, THICKNESS, Faces
 
-from tomoline.errors import TomolineError
+from tomoline.queue.batch_range import Range, range_of
 from tomoline.queue.control import Control
+from tomoline.queue.job import Job
 from tomoline.queue.log import explain_states
 from tomoline.queue.model import LIVE, BatchState, RunState
 from tomoline.queue.project import Project
+from tomoline.queue.rows import wanted_of
 from tomoline.queue.runner import Runner
 from tomoline.queue.store import Store
+from tomoline.recipes import TILT
 
 S = BatchState
-PROCESSORS = 2
-REFUSED = {"QUEUE-05", "QUEUE-06", "QUEUE-07", "PROJ-08", "PROJ-10"}
-"""What a face may be told when it asks for something that makes no sense just now."""
-MOST = 6
+RETRIES = 2
 
 
-class Night(RuleBasedStateMachine):
+class Launcher(FakeLauncher):
+    """Has each job looked at before its process starts."""
+
+    def __init__(self, look: Callable[[Job], None]) -> None:
+        super().__init__()
+        self.look = look
+
+    def start(self, job_path: Path, job: Job) -> FakeWorker:
+        """Start a worker."""
+        self.look(job)
+        return super().start(job_path, job)
+
+
+def steps_of(part: Range) -> set[str]:
+    """Return the steps that a batch runs."""
+    names = TILT.step_names
+    first = names.index(part.first) if part.first else 0
+    last = names.index(part.last) if part.last else len(names) - 1
+    chosen = set(names[first : last + 1])
+    return chosen & set(part.only.split(",")) if part.only else chosen
+
+
+class Night(Faces):
     """A project, its faces, its runner, its workers, and the ways in which they die."""
 
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="tomoline-states-"))
         self.project = Project.create(self.folder / "project")
-        self.now = 1_000.0
-        self.launcher = FakeLauncher()
+        self.now = self.ticks = 1_000_000.0
+        self.launcher = Launcher(self.look_at)
         self.runner: Runner | None = None
         self.runner_store: Store | None = None
-        self.asked: set[str] = set()
-        self.made = 0
+        self.asked, self.pixels, self.made = set(), {}, 0
+        self.waits: dict[int, float] = {}
+        self.ranges: dict[int, Range] = {}
+        self.seen = 0
+        self.intruder: tuple[str, Callable[[], object]] | None = None
         self.control = Control(
             self.project.store,
             ensure=lambda store: self.start_runner(),
             alive=lambda store: None if self.runner is None else 1,
         )
-        self.project.store.set_setting("retries", "2")
+        self.project.store.set_setting("retries", str(RETRIES))
         self.add_and_run(count=3)
         self.turn(times=1)
 
@@ -70,9 +90,11 @@ class Night(RuleBasedStateMachine):
                 self.runner_store,
                 self.launcher,
                 clock=lambda: self.now,
-                ticks=lambda: self.now,
+                ticks=lambda: self.ticks,
                 machine=lambda: (PROCESSORS, 16 << 30),
             )
+            self.let_in(self.runner, "_running")
+            self.let_in(self.runner._queue, "next")
             self.runner.begin()
         return 1
 
@@ -80,6 +102,39 @@ class Night(RuleBasedStateMachine):
         if self.runner_store is not None:
             self.runner_store.close()
         self.runner = self.runner_store = None
+
+    def let_in(self, where: Any, name: str) -> None:
+        """Let a face act just when the runner has looked at something."""
+        real = getattr(where, name)
+
+        def called(*given: Any, **named: Any) -> Any:
+            found = real(*given, **named)
+            self.intrude(name)
+            return found
+
+        setattr(where, name, called)
+
+    def intrude(self, name: str) -> None:
+        if self.intruder is not None and self.intruder[0] == name:
+            action, self.intruder = self.intruder[1], None
+            action()
+
+    def look_at(self, job: Job) -> None:
+        """See to it that a job is what was asked for, and that it may begin."""
+        (batch,) = (one for one in self.project.queue.batches() if one.id == job.batch)
+        running = self.project.queue.batches(states=[S.RUNNING])
+        assert (batch.state, batch.attempt) == (S.RUNNING, job.attempt)
+        assert wanted_of(self.project.store) is RunState.RUNNING
+        assert self.waits.get(batch.id, 0.0) <= self.now
+        assert len(running) == 1 or not any(one.alone for one in running)
+        assert batch.retries <= RETRIES
+        assert Range(job.first, job.last, ",".join(job.only)) == range_of(batch)
+        assert job.reached == batch.reached
+        values = [layer["values"].get(THICKNESS) for layer in job.parts[0].layers]
+        assert [one[0] for one in values if one] == [
+            pixels for name, pixels in self.pixels.items() if name == job.name
+        ]
+        self.intrude("start")
 
     def teardown(self) -> None:
         if not hasattr(self, "folder"):
@@ -91,119 +146,16 @@ class Night(RuleBasedStateMachine):
             self.project.close()
             shutil.rmtree(self.folder)
 
-    # Faces
-
-    def names(self) -> list[str]:
-        return [entry.name for entry in self.project.data_sets.entries()]
-
-    def ask(self, action: Callable[[], object]) -> bool:
-        """Do something that may be refused, but only with a reason that we know."""
-        try:
-            action()
-        except TomolineError as error:
-            if error.code not in REFUSED:
-                raise
-            return False
-        return True
-
-    def pick(self, number: int) -> str:
-        names = self.names()
-        return names[number % len(names)]
-
-    @precondition(lambda self: len(self.names()) < MOST)
-    @rule(count=st.integers(1, 3))
-    def add_and_run(self, count: int) -> None:
-        paths = []
-        for _ in range(count):
-            self.made += 1
-            paths.append(self.folder / f"TS_{self.made}.mrc")
-            paths[-1].touch()
-        names = [entry.name for entry in self.project.data_sets.add(paths)]
-        self.control.start(names, processors=PROCESSORS, threads=1)
-        self.asked.update(names)
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST))
-    def run_again(self, number: int) -> None:
-        name = self.pick(number)
-        if self.ask(lambda: self.control.start([name])):
-            self.asked.add(name)
-
-    @rule()
-    def run_all(self) -> None:
-        if self.ask(self.control.start):
-            self.asked.update(self.names())
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST), place=st.integers(1, MOST))
-    def move(self, number: int, place: int) -> None:
-        self.ask(lambda: self.project.queue.move([self.pick(number)], place))
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST))
-    def top(self, number: int) -> None:
-        self.ask(lambda: self.project.queue.top([self.pick(number)]))
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST))
-    def take_out(self, number: int) -> None:
-        name = self.pick(number)
-        if self.ask(lambda: self.project.queue.take_out([name])):
-            self.forget_unless_there(name)
-
-    @rule(at_step=st.booleans())
-    def pause(self, at_step: bool) -> None:
-        self.ask(lambda: self.control.pause(at_step=at_step))
-
-    @rule()
-    def kill(self) -> None:
-        self.ask(lambda: self.control.kill(wait=False))
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST))
-    def kill_one(self, number: int) -> None:
-        self.ask(lambda: self.control.kill([self.pick(number)], wait=False))
-
-    @rule()
-    def resume(self) -> None:
-        self.ask(self.control.resume)
-
-    @rule()
-    def retry(self) -> None:
-        self.ask(self.project.queue.retry)
-
-    @precondition(lambda self: len(self.names()) > MOST // 2)
-    @rule(number=st.integers(0, MOST))
-    def reset(self, number: int) -> None:
-        name = self.pick(number)
-        if self.ask(lambda: self.control.reset([name])):
-            self.asked.discard(name)
-
-    @precondition(lambda self: len(self.names()) > MOST // 2)
-    @rule(number=st.integers(0, MOST))
-    def remove(self, number: int) -> None:
-        name = self.pick(number)
-        if self.ask(lambda: self.project.data_sets.remove([name])):
-            self.asked.discard(name)
-
-    @precondition(lambda self: self.names())
-    @rule(number=st.integers(0, MOST), pixels=st.integers(10, 400))
-    def change_parameter(self, number: int, pixels: int) -> None:
-        key = "reconstruct.thickness_px"
-        self.project.data_sets.set([self.pick(number)], {key: (pixels, "test")})
-
-    @rule()
-    def any_command(self) -> None:
-        """Every command first notices a runner that is gone."""
-        self.control.recover()
-
-    def forget_unless_there(self, name: str) -> None:
-        entry = self.project.data_sets.entry(name)
-        kept = [one for one in self.project.queue.batches() if one.data_set == entry.id]
-        if not any(one.state is not S.DROPPED for one in kept):
-            self.asked.discard(name)
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.ticks += seconds
 
     # Runner
+
+    @rule()
+    def clock_is_set_back(self) -> None:
+        self.now -= 3600.0
+        self.waits = dict.fromkeys(self.waits, 0.0)
 
     @rule(times=st.integers(1, 3))
     def turn_once_more(self, times: int) -> None:
@@ -211,7 +163,7 @@ class Night(RuleBasedStateMachine):
 
     @rule(times=st.integers(1, 3), seconds=st.floats(0.1, 20.0))
     def turn_later(self, times: int, seconds: float) -> None:
-        self.now += seconds
+        self.pass_time(seconds)
         self.turn(times)
 
     @rule()
@@ -229,6 +181,16 @@ class Night(RuleBasedStateMachine):
                     self.end_runner()
             except RunnerDied:
                 self.end_runner()
+            self.note()
+
+    @rule(
+        moment=st.sampled_from(["_running", "next", "start"]),
+        name=st.sampled_from(["pause", "kill", "kill_one", "take_out", "resume", "run_again"]),
+        number=st.integers(0, MOST),
+    )
+    def face_acts_during_the_next_turn(self, moment: str, name: str, number: int) -> None:
+        given = {"pause": {"at_step": bool(number % 2)}, "kill": {}, "resume": {}}
+        self.intruder = (moment, lambda: getattr(self, name)(**given.get(name, {"number": number})))
 
     @rule(before=st.booleans())
     def runner_dies_while_starting(self, before: bool) -> None:
@@ -252,7 +214,7 @@ class Night(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.2, 1.5, 15.0, 400.0]))
     def time_passes(self, seconds: float) -> None:
-        self.now += seconds
+        self.pass_time(seconds)
 
     # Workers
 
@@ -316,6 +278,24 @@ class Night(RuleBasedStateMachine):
                     assert explained[row["id"]] == row["state"]
 
     @invariant()
+    def what_takes_over_does_it_all(self) -> None:
+        if hasattr(self, "project"):
+            batches = {one.id: one for one in self.project.queue.batches()}
+            for event in self.project.log.events(after=self.seen):
+                self.seen = event.id
+                _, found, number = event.message.partition(", as part of batch ")
+                if found and event.batch in self.ranges and int(number) in batches:
+                    part = steps_of(range_of(batches[int(number)]))
+                    assert steps_of(self.ranges[event.batch]) <= part, event
+            self.ranges = {one.id: range_of(one) for one in batches.values()}
+            self.note()
+
+    def note(self) -> None:
+        """Take note of how long batches have to wait."""
+        waiting = self.project.queue.batches(states=[S.WAITING])
+        self.waits = {one.id: one.not_before for one in waiting}
+
+    @invariant()
     def nothing_asked_for_is_lost(self) -> None:
         if hasattr(self, "project"):
             there = {one.name for one in self.project.queue.batches() if one.state is not S.DROPPED}
@@ -323,7 +303,7 @@ class Night(RuleBasedStateMachine):
 
     def finish_all(self) -> None:
         """Whatever has happened: resumed and retried, all that was asked for ends well."""
-        self.launcher.before = self.launcher.after = None
+        self.launcher.before = self.launcher.after = self.intruder = None
         for _ in range(40):
             self.start_runner()
             self.ask(self.control.resume)
@@ -337,7 +317,7 @@ class Night(RuleBasedStateMachine):
                         worker.finish()
                     elif worker.stop_asked():
                         worker.pause()
-            self.now += 400.0
+            self.pass_time(400.0)
             self.nothing_runs_twice()
             states = {one.state for one in self.project.queue.latest().values()}
             if not states - {S.FINISHED} and not self.project.queue.batches(states=LIVE):
