@@ -138,6 +138,9 @@ def status_lines(status: Status) -> Iterator[str]:
         yield from processor_lines(status)
     for one in status.paused:
         yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
+    for one in status.later:
+        after = f", after {one.code} {one.at}: {one.found}" if one.code else ""
+        yield f"{one.state:<9} {one.name}  tried again at {utc(one.not_before)}{after}"
     for one in status.failed:
         yield from failure_lines(one)
     more = status.counts["failed"] - len(status.failed)

@@ -117,7 +117,8 @@ def go_on(
         from tomoline.queue.resources import available, plan_processors, refuse_too_little
 
         run = db.execute("SELECT processors, threads, memory FROM run").fetchone()
-        refuse_too_little(plan_processors(*run, *available()))
+        plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
+        refuse_too_little(plan)
     db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
     # One that has not stopped at its step yet need not do so any more.
     db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")

@@ -43,8 +43,9 @@ class Status:
         In the project.
     counts : dict
         Batches in each state.
-    running, paused, failed : list of Batch
-        The first ones of these; failed the latest first.
+    running, paused, later, failed : list of Batch
+        The first ones of these; `later` are those that wait to be tried again, failed ones come
+        the latest first.
     left_s : float or None
         Estimate of the time until all is done; None where nothing has finished yet.
     retries : int
@@ -69,6 +70,7 @@ class Status:
     counts: dict[str, int]
     running: list[Batch]
     paused: list[Batch]
+    later: list[Batch]
     failed: list[Batch]
     left_s: float | None
     retries: int
@@ -109,6 +111,14 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
                 (RECENT,),
             )
         ]
+        later = [
+            to_batch(row)
+            for row in db.execute(
+                f"{BATCHES} WHERE batch.state = 'waiting' AND batch.not_before > ?"
+                " ORDER BY batch.not_before LIMIT ?",
+                (now, MANY),
+            )
+        ]
         extra = [
             db.execute(query).fetchone()[0]
             for query in (
@@ -134,6 +144,7 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         counts=counts,
         running=listed[BatchState.RUNNING],
         paused=listed[BatchState.PAUSED],
+        later=later,
         failed=listed[BatchState.FAILED],
         left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], plan.processors, now),
         retries=retries,

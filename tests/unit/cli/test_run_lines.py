@@ -78,6 +78,20 @@ def test_what_may_still_come_is_told(project: Project, tmp_path: Path) -> None:
     assert "1 killed; watched folders: 1" in "\n".join(status_lines(status_of(project)))
 
 
+def test_what_is_to_be_tried_again_is_told_with_the_reason(project: Project) -> None:
+    (one,) = project.queue.batches(states=(S.RUNNING,))
+    assert "tried again at" not in "\n".join(status_lines(status_of(project)))
+    project.queue.wait_again(
+        one, "tried again", code="RUN-06", not_before=170.0, at="/out/two", found="it is held."
+    )
+    with project.store.write() as db:  # as the runner does
+        db.execute("UPDATE batch SET code = 'RUN-06' WHERE id = ?", (one.id,))
+    assert (
+        "waiting   two  tried again at 1970-01-01 00:02:50 UTC, after RUN-06 /out/two: it is held."
+        in list(status_lines(status_of(project)))
+    )
+
+
 def test_a_busy_processor_has_a_bar(project: Project) -> None:
     _, line = processor_lines(status_of(project))
     assert "align" in line
