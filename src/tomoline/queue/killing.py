@@ -114,7 +114,9 @@ def _runs(store: Store, one: Batch) -> bool:
 def _set_aside(store: Store, one: Batch) -> None:
     """Write down that a batch was killed, unless a runner that has come back did so."""
     now = rows.batch(store, one.id)
-    if now is None or now.state is not BatchState.RUNNING or now.pid != one.pid:
+    if now is None or now.state is not BatchState.RUNNING or now.attempt != one.attempt:
+        return
+    if members(store, now):  # its pid has been written down just now
         return
     try:
         rows.change_state(

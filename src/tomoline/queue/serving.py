@@ -17,7 +17,7 @@ from types import FrameType
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.background import service_threads
-from tomoline.queue.launch import lock_project
+from tomoline.queue.launch import lock_project, runner_process
 from tomoline.queue.model import EventKind
 from tomoline.queue.process import birth_of
 from tomoline.queue.processors import SystemLauncher
@@ -30,8 +30,10 @@ IDLE_S = 1.0
 """How often all is looked at where nothing runs and nothing has changed."""
 TROUBLE_S = 1.0
 TELL_AGAIN_S = 600.0
-FORMER_S = 3.0
-"""How long a runner that is about to end may take to go."""
+FORMER_S = 15.0
+"""How long a runner that is about to end may take to go: its services are waited for."""
+OTHER_S = 3.0
+"""How long a runner is waited for that has not said that it is about to end."""
 FAILED = 1
 
 
@@ -52,7 +54,9 @@ def serve(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(store: Store) -> int:
-    lock = lock_project(store, FORMER_S)
+    lock = lock_project(store, OTHER_S)
+    if lock is None and runner_process(store) is None:
+        lock = lock_project(store, FORMER_S - OTHER_S)
     if lock is None:
         raise errors.queue.RUNNING.error(store.folder, "its runner is at work.")
     try:

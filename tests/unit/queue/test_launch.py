@@ -108,7 +108,7 @@ def signals() -> Iterator[None]:
     """Leave the signals as they were."""
     import signal
 
-    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
     before = [signal.getsignal(number) for number in numbers]
     yield
     for number, handler in zip(numbers, before, strict=True):
@@ -133,3 +133,16 @@ def test_a_runner_of_another_machine_is_respected(
         db.execute("UPDATE run SET wanted = 'running', host = 'elsewhere', birth = 'boot:1'")
     assert serve([str(store.folder)]) == 1
     assert "PROJ-07" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("signals")
+def test_a_runner_that_is_about_to_end_is_waited_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr("tomoline.queue.serving.OTHER_S", 0.1)
+    monkeypatch.setattr("tomoline.queue.serving.FORMER_S", 20.0)
+    former = lock_project(store)
+    assert former is not None
+    threading.Timer(0.5, os.close, (former,)).start()
+    assert serve([str(store.folder)]) == 0

@@ -128,6 +128,8 @@ def judge(
             if state is SeenState.TAKEN or settle_s > 0:
                 continue
         before, row = row, _seen_again(row, one, now, one.folder in in_place)
+        if row.since > now:  # the clock was set back: count from now
+            row = replace(row, since=now)
         if row is not before:
             verdict.rows[one.path] = row
         if row.state in (SeenState.TAKEN, SeenState.DUPLICATE):
