@@ -72,10 +72,6 @@ class ServiceThread:
         """Start the thread."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Have the service look now: something has been changed."""
-        self._wake.set()
-
     def ask(self) -> int:
         """Ask for a fresh answer to whether it is busy, and return the question's number."""
         with self._lock:

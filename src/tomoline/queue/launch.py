@@ -92,12 +92,6 @@ def ensure_runner(store: Store) -> int:
         time.sleep(0.01)
 
 
-def request_stop_of(store: Store) -> None:
-    """Want the run to stop: the runner ends what runs, and then itself."""
-    with store.write() as db:
-        db.execute("UPDATE run SET wanted = 'stopped'")
-
-
 def _start(store: Store) -> int:
     """Start a runner by a shell that ends at once, so that it is nobody's child."""
     # Options that were given to this interpreter, such as warnings, are not for the runner.

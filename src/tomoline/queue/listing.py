@@ -105,19 +105,6 @@ class Listing:
                 rows = [row for number in data_sets for row in db.execute(one, (number,))]
         return {one.data_set: one for one in to_batches(rows)}
 
-    def latest_states(self) -> dict[int, BatchState]:
-        """Return the state of each data set's newest batch that is not dropped.
-
-        It is `latest` for long tables: quick with tens of thousands.
-        """
-        with self._store.read() as db:
-            rows = db.execute(
-                "SELECT data_set, state, max(id) FROM batch WHERE state != 'dropped'"
-                " GROUP BY data_set"
-            ).fetchall()
-        states = {str(state): state for state in BatchState}
-        return {row[0]: states[row[1]] for row in rows}
-
     def counts(self) -> dict[BatchState, int]:
         """Return how many batches there are of each state, dropped ones too."""
         counts = dict.fromkeys(BatchState, 0)

@@ -231,7 +231,6 @@ def test_the_latest_batch_counts(store: Store, queue: Queue) -> None:
     latest = queue.latest()
     assert {number: one.id for number, one in latest.items()} == {1: 4, 2: 2, 3: 3}
     assert queue.latest([2, 8]) == {2: latest[2]}
-    assert queue.latest_states() == {1: S.WAITING, 2: S.FINISHED, 3: S.WAITING}
 
 
 def test_failed_ones_are_tried_again_behind_the_others(store: Store, queue: Queue) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tomoline.errors import TomolineError
-from tomoline.queue.launch import ensure_runner, lock_project, request_stop_of, runner_process
+from tomoline.queue.launch import ensure_runner, lock_project, runner_process
 from tomoline.queue.process import birth_of
 from tomoline.queue.serving import serve
 from tomoline.queue.store import Store
@@ -93,14 +93,6 @@ def test_two_faces_at_once_get_a_runner_that_has_done_its_work(store: Store) -> 
     with store.read() as db:
         rows = db.execute("SELECT message FROM event WHERE kind = 'run'").fetchall()
     assert {f"runner begins, process {pid}" for pid in found} <= {row[0] for row in rows}
-
-
-def test_a_stop_is_written_down(store: Store) -> None:
-    with store.write() as db:
-        db.execute("UPDATE run SET wanted = 'running'")
-    request_stop_of(store)
-    with store.read() as db:
-        assert db.execute("SELECT wanted FROM run").fetchone()[0] == "stopped"
 
 
 @pytest.fixture
