@@ -143,14 +143,14 @@ def status_lines(status: Status) -> Iterator[str]:
         yield f"{one.state:<9} {one.name}  tried again at {utc(one.not_before)}{after}"
     for one in status.failed:
         yield from failure_lines(one)
-    more = status.counts["failed"] - len(status.failed)
+    more = status.to_retry - len(status.failed)
     if more > 0:
         yield f"and {more} more failed: 'tomoline queue list --state failed'"
     yield from _hints(status)
 
 
 def _hints(status: Status) -> Iterator[str]:
-    if status.counts["failed"]:
+    if status.to_retry:
         yield "'tomoline retry' queues what failed again."
-    if status.wanted is not RunState.RUNNING and status.counts["killed"] + status.counts["paused"]:
+    if status.wanted is not RunState.RUNNING and status.to_resume:
         yield "'tomoline resume' goes on with what was paused or killed."

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tomoline.queue.listing import LAST_FAILED, TO_RESUME
 from tomoline.queue.model import Batch, BatchState, RunState
 from tomoline.queue.outcome import retries_of
 from tomoline.queue.resources import Plan, available, plan_processors
@@ -44,8 +45,10 @@ class Status:
     counts : dict
         Batches in each state.
     running, paused, later, failed : list of Batch
-        The first ones of these; `later` are those that wait to be tried again, failed ones come
-        the latest first.
+        The first ones of these; `later` are those that wait to be tried again, failed ones, but
+        those that a newer batch of their data set has followed, come the latest first.
+    to_retry, to_resume : int
+        How many `retry` and `resume` would queue again.
     left_s : float or None
         Estimate of the time until all is done; None where nothing has finished yet.
     retries : int
@@ -72,6 +75,8 @@ class Status:
     paused: list[Batch]
     later: list[Batch]
     failed: list[Batch]
+    to_retry: int
+    to_resume: int
     left_s: float | None
     retries: int
     retry_waits_s: tuple[float, ...]
@@ -93,14 +98,12 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         listed = {
             state: [
                 to_batch(row)
-                for row in db.execute(
-                    f"{BATCHES} WHERE batch.state = ? ORDER BY {order} LIMIT ?", (state, limit)
-                )
+                for row in db.execute(f"{BATCHES} WHERE {which} ORDER BY {order} LIMIT ?", (limit,))
             ]
-            for state, order, limit in (
-                (BatchState.RUNNING, "batch.processor", -1),
-                (BatchState.PAUSED, "batch.place", MANY),
-                (BatchState.FAILED, "batch.ended DESC", MANY),
+            for state, which, order, limit in (
+                (BatchState.RUNNING, "batch.state = 'running'", "batch.processor", -1),
+                (BatchState.PAUSED, "batch.state = 'paused'", "batch.place", MANY),
+                (BatchState.FAILED, LAST_FAILED, "batch.ended DESC", MANY),
             )
         }
         seconds = [
@@ -125,6 +128,8 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
                 "SELECT count(*) FROM data_set",
                 "SELECT count(*) FROM watch WHERE active",
                 "SELECT count(*) FROM schedule WHERE state = 'running'",
+                f"SELECT count(*) FROM batch WHERE {LAST_FAILED}",
+                f"SELECT count(*) FROM batch WHERE {TO_RESUME}",
             )
         ]
     retries, waits_s = retries_of(store)
@@ -146,6 +151,8 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         paused=listed[BatchState.PAUSED],
         later=later,
         failed=listed[BatchState.FAILED],
+        to_retry=extra[3],
+        to_resume=extra[4],
         left_s=_left(seconds, listed[BatchState.RUNNING], counts["waiting"], plan.processors, now),
         retries=retries,
         retry_waits_s=waits_s,

@@ -508,3 +508,22 @@ def test_status_is_a_document(project: Project, control: Control) -> None:
     assert [one["name"] for one in document["failed"]] == ["TS_1"]
     assert document["wanted"] == "running"
     assert document["runner"] is None
+
+
+def test_what_a_later_batch_has_made_good_is_told_no_more(
+    project: Project, control: Control
+) -> None:
+    add(project, "TS_1.mrc", "TS_2.mrc", "TS_3.mrc")
+    control.start()
+    end(project, begin(project, "TS_1"), S.FAILED)
+    end(project, begin(project, "TS_2"), S.FAILED)
+    end(project, begin(project, "TS_3"), S.KILLED)
+    status = control.status()
+    assert (len(status.failed), status.to_retry, status.to_resume) == (2, 2, 1)
+    control.start(["TS_1", "TS_3"])
+    end(project, begin(project, "TS_1"), S.FINISHED)
+    end(project, begin(project, "TS_3"), S.FINISHED)
+    status = control.status()
+    assert [one.name for one in status.failed] == ["TS_2"]
+    assert (status.to_retry, status.to_resume) == (1, 0)
+    assert status.counts["failed"] == 2
