@@ -13,7 +13,6 @@ import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
@@ -94,8 +93,11 @@ class Store:
             try:
                 (folder / WORK).mkdir(exist_ok=True)
                 part.unlink(missing_ok=True)
+                if not (folder / FILE).exists():  # else SQLite reads what a former store has left
+                    for ending in ("-wal", "-shm"):
+                        (folder / f"{FILE}{ending}").unlink(missing_ok=True)
                 with closing(sqlite3.connect(part)) as connection:
-                    schema = files("tomoline.queue").joinpath("schema.sql")
+                    schema = Path(__file__).with_name("schema.sql")
                     # In one transaction, since each waits for the disk.
                     script = schema.read_text(encoding="utf-8")
                     connection.executescript(f"BEGIN;\n{script}\nCOMMIT;")
