@@ -190,6 +190,8 @@ def reset_command(
     files = f", {done.files} files deleted" if remove_results else ", results kept"
     sets = "data set" if len(done.names) == 1 else "data sets"
     sys.stderr.write(f"{len(done.names)} {sets} reset{files}.\n")
+    for folder in done.aside:
+        sys.stderr.write(f"Without a record that can be read, what was there is now in {folder}.\n")
 
 
 def _ask(folder: Path, count: int) -> None:

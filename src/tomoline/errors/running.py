@@ -25,7 +25,8 @@ BAD_RECORD = ErrorKind(
     "RUN-04",
     "data set record cannot be read",
     "The record ROOT.tomoline.json must be whole and of a known version.",
-    "Delete the record to reset the data set, or use the version of tomoline that wrote it.",
+    "Use the version of tomoline that wrote it, or begin anew: move the folder of results away, in "
+    "a project with 'tomoline reset NAME'.",
 )
 NO_DATA_SET = ErrorKind(
     "RUN-05",

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tomoline.queue.rehearsal import Rehearsed
 
 
@@ -36,8 +38,12 @@ class Started:
 
 @dataclass(frozen=True)
 class Reset:
-    """What a reset has brought about: data sets, batches forgotten, files deleted."""
+    """What a reset has brought about: data sets, batches forgotten, files deleted.
+
+    `aside` are the folders that results without a readable record were moved to.
+    """
 
     names: list[str]
     batches: int
     files: int
+    aside: list[Path] = field(default_factory=list)

@@ -253,7 +253,9 @@ class Control:
             again = self._queue.resume_ended()
             if not self._has_use(db):
                 raise errors.queue.NOTHING_TO_DO.error(
-                    self._store.folder, "nothing is paused, killed or waiting."
+                    self._store.folder,
+                    "nothing is paused, killed or waiting.",
+                    "'tomoline run PROJECT' queues data sets, 'tomoline retry' those that failed.",
                 )
             go_on(db, processors, threads, memory)
             self._store.add_event(
@@ -280,7 +282,7 @@ class Control:
         """
         from tomoline.queue.asking import batches_of
         from tomoline.queue.reach import shortened
-        from tomoline.queue.resetting import forget
+        from tomoline.queue.resetting import forget, put_aside
 
         refuse_other_host(self._store)
         entries = self._data_sets.entries(patterns)
@@ -294,8 +296,9 @@ class Control:
             kept = "results removed" if remove_results else "results kept"
             for entry in entries:
                 self._store.add_event(EventKind.PROJECT, f"reset, {kept}", data_set=entry.name)
+        aside = [there for entry in entries if (there := put_aside(entry)) is not None]
         files = sum(forget(entry, remove_results=remove_results) for entry in entries)
-        return Reset([entry.name for entry in entries], len(batches), files)
+        return Reset([entry.name for entry in entries], len(batches), files, aside)
 
     def recover(self) -> list[Notice]:
         """Start the runner again where it was to go on and is gone, and tell what it was doing.

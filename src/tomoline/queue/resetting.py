@@ -5,7 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,49 @@ def forget(entry: DataSetEntry, *, remove_results: bool) -> int:
             except OSError as error:
                 raise translate_os_error(error, entry.folder) from error
     return removed
+
+
+def put_aside(entry: DataSetEntry) -> Path | None:
+    """Rename a folder of results whose record is spoilt or gone, so that a run can begin anew.
+
+    Nobody knows any more what in it was made and what was recorded, so nothing is deleted. Where
+    the acquisition lies in it, or nowhere else, it stays.
+
+    Returns
+    -------
+    Path or None
+        The new name; None where all is well.
+
+    Raises
+    ------
+    TomolineError
+        RUN-06 if a process works on it, FILE-09 if it cannot be renamed.
+    """
+    folder = entry.folder
+    if not folder.is_dir():
+        return None
+    records = [folder / f"{root}{RECORD_SUFFIX}" for root in entry.roots]
+    if all(read_record(one) is not None for one in records):
+        return None
+    sources = [one.resolve() for one in (entry.source, entry.source_b) if one is not None]
+    if any(folder.resolve() in one.parents or not one.exists() for one in sources):
+        return None
+    spoilt = any(one.exists() and read_record(one) is None for one in records)
+    unknown = not any(one.exists() for one in records) and any(
+        path.name.startswith(tuple(entry.roots)) for path in folder.iterdir()
+    )
+    if not spoilt and not unknown:
+        return None
+    with ExitStack() as locks:
+        for root in entry.roots:
+            locks.enter_context(_locked(folder, root))
+        places = (folder.with_name(f"{folder.name}_old{number or ''}") for number in count())
+        there = next(place for place in places if not place.exists())
+        try:
+            folder.rename(there)
+        except OSError as error:
+            raise translate_os_error(error, folder) from error
+    return there
 
 
 def _remove_results(entry: DataSetEntry, root: str, content: dict[str, Any]) -> int:

@@ -137,3 +137,31 @@ def test_a_data_set_without_results(project: Project, control: Control, tmp_path
     (tmp_path / "TS.mrc").touch()
     project.data_sets.add([tmp_path / "TS.mrc"])
     assert control.reset(remove_results=True).files == 0
+
+
+@pytest.mark.parametrize("remove", [False, True])
+@pytest.mark.parametrize("spoilt", ["{", None])
+def test_results_without_a_record_are_put_aside(
+    project: Project, control: Control, tmp_path: Path, spoilt: str | None, remove: bool
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    path = entry.folder / "TS.tomoline.json"
+    path.unlink()
+    if spoilt is not None:
+        path.write_text(spoilt)
+    (entry.folder.parent / "TS_old").mkdir()
+    done = control.reset(["TS"], remove_results=remove)
+    assert done.aside == [entry.folder.parent / "TS_old1"]
+    assert not entry.folder.exists()
+    assert all((done.aside[0] / name).read_text() == name for name in (*RAW, *MADE))
+    assert control.reset(["TS"]).aside == []
+
+
+def test_a_folder_with_the_only_raw_data_stays(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    (entry.folder / "TS.tomoline.json").unlink()
+    entry.source.unlink()
+    assert control.reset(["TS"], remove_results=True).aside == []
+    assert (entry.folder / "TS.mrc").read_text() == "TS.mrc"

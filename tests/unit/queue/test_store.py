@@ -239,3 +239,14 @@ def test_another_name_of_the_same_folder_changes_nothing(tmp_path: Path) -> None
     (tmp_path / "link").symlink_to(tmp_path / "session")
     with Project.open(tmp_path / "link" / "night") as project:
         assert paths(project)[1][0] == tmp_path / "session/night/in"
+
+
+def test_a_new_store_reads_nothing_of_a_former_one(tmp_path: Path) -> None:
+    former = Project.create(tmp_path / "night")
+    former.store.set_setting("deliver", "/former")
+    (tmp_path / "night" / FILE).rename(tmp_path / "away")  # as the remedy of PROJ-04 says
+    assert (tmp_path / "night" / f"{FILE}-wal").stat().st_size
+    with Project.create(tmp_path / "night") as project:
+        assert project.store.setting("deliver") == ""
+        assert [event.message for event in project.log.events()] == ["project made"]
+    former.close()
