@@ -40,6 +40,8 @@ def mail_command(
 ) -> None:
     """Show where messages go when a data set fails and when all is done; send one as a test.
 
+    Try it, or have a project's messages sent to others:
+
         tomoline mail --test
 
         tomoline mail --project night --to ann@example.org --to bob@example.org

@@ -231,6 +231,8 @@ def set_command(
 ) -> None:
     """Set parameters of data sets, or without names those of the whole project.
 
+    For all data sets, for one, and for what is tried again by itself:
+
         tomoline project set --set reconstruct.thickness_px=300
         tomoline project set TS_03 --exclude-views 1,40-41 --two-surfaces
         tomoline project set --retries 5 --retry-waits '30 300 3600'
