@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 import shlex
 import stat
 from collections.abc import Iterable, Mapping
@@ -22,26 +21,6 @@ from tomoline.queue.user_settings import (
     MailSettings,
     is_address,
 )
-
-_TABLE = re.compile(r"\s*\[\s*([\w-]+)\s*\]")
-_KEY = re.compile(r"\s*([\w-]+)(?:\s*\.\s*([\w-]+))?\s*=")
-
-
-def lines_of(text: str) -> dict[tuple[str, str], int]:
-    """Return the line of each table and key, as far as they are written plainly."""
-    found: dict[tuple[str, str], int] = {}
-    table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if match := _TABLE.match(line):
-            table = match[1]
-            found.setdefault((table, ""), number)
-        elif match := _KEY.match(line):
-            if match[2]:
-                key = (match[1], match[2])
-            else:
-                key = (table, match[1]) if table else (match[1], "")
-            found.setdefault(key, number)
-    return found
 
 
 class SettingsReader:

@@ -124,7 +124,8 @@ def read_settings(path: Path | None = None) -> UserSettings:
     Faults
         MAIL-01 for everything that is wrong in it.
     """
-    from tomoline.queue.settings_reader import SettingsReader, lines_of
+    from tomoline.files.toml import find_lines
+    from tomoline.queue.settings_reader import SettingsReader
 
     path = settings_path() if path is None else path
     try:
@@ -138,7 +139,7 @@ def read_settings(path: Path | None = None) -> UserSettings:
         content = tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise errors.notify.BAD_SETTINGS.error(path, f"it is not TOML: {error}.") from error
-    reader = SettingsReader(path, content, lines_of(text))
+    reader = SettingsReader(path, content, find_lines(text.splitlines()))
     settings = UserSettings(path, reader.mail(), reader.hook())
     if reader.faults:
         raise Faults(reader.faults)
