@@ -3,8 +3,8 @@
 python benchmarks/watch.py [--acquisitions 5000] [--every 10]
 
 The files are real and small: written in pieces under temporary names or in place, renamed, with an
-.mdoc before or after them, replaced, deleted, moved and copied. Each must be queued once for its
-final content: none is missed, none is taken twice.
+.mdoc before or after them, replaced, deleted, moved and copied; what was cut short is deleted hours
+later. Each must be queued once for its final content: none is missed, none is taken twice.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ class Day:
     missed: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     early: list[str] = field(default_factory=list)
+    again: int = 0
+    """How often something was queued that had been queued before."""
     codes: dict[str, int] = field(default_factory=dict)
 
 
@@ -74,6 +76,8 @@ class Microscope:
         """When each stack became whole; those that are not, or not any more, are not in it."""
         self.versions: dict[str, int] = {}
         """How many contents each stack had that had to be queued."""
+        self.moved: dict[str, str] = {}
+        """Under which name what has been filed away was written."""
         for index in range(count):
             self._draw(index, (index + self._random.random()) * 0.94 * DAY_S / count)
 
@@ -126,7 +130,9 @@ class Microscope:
         if kind == 8:  # copied to a sub-folder under its own name
             self._at(end + 400, lambda _: _copy(path, path.parent / "copies" / path.name))
         if kind == 9:  # never whole
-            self._at(end + 1, lambda _: _write(path.with_name(f"cut_{path.name}"), content[:1100]))
+            cut = path.with_name(f"cut_{path.name}")
+            self._at(end + 1, lambda _: _write(cut, content[:1100]))
+            self._at(end + 6000 + 3000 * pick(), lambda _: cut.unlink())
         if kind == 10:  # gone and back, unchanged
             away = self.folder.parent / f"away_{index}.mrc"
             self._at(end + 500, lambda _: os.rename(path, away))
@@ -182,6 +188,7 @@ class Microscope:
             done = path.parent / "done"
             done.mkdir(exist_ok=True)
             os.rename(path, done / path.name)
+            self.moved[self._key(done / path.name)] = self._key(path)
 
         return action
 
@@ -244,7 +251,7 @@ def simulate(
             day.look_s.append(time.perf_counter() - begin)
             day.looks += 1
             for event in project.log.events(after=last):
-                last = event.id
+                last = max(last, event.id)  # by time, and states have that of the real clock
                 if event.code:
                     day.codes[event.code] = day.codes.get(event.code, 0) + 1
                 if event.becomes != "waiting":
@@ -253,6 +260,8 @@ def simulate(
                     source = project.data_sets.entry(event.data_set).source
                     sources[event.data_set] = str(source.relative_to(folder))
                 key = sources[event.data_set]
+                # What is filed away before it could settle is taken from there.
+                key = microscope.moved.get(key, key)
                 queued[key] = queued.get(key, 0) + 1
                 queued_at[key] = now
                 if microscope.whole.get(key, now) > now - SETTLE_S:
@@ -266,6 +275,7 @@ def simulate(
     day.twice = sorted(
         key for key, number in queued.items() if number > microscope.versions.get(key, 0)
     )
+    day.again = sum(queued.values()) - len(queued)
     return day
 
 

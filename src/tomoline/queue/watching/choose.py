@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from tomoline import errors
@@ -100,14 +102,20 @@ class Chooser:
 
     def _link(self, one: Acquisition) -> str:
         """Return the path of what was taken and is the same file."""
-        if not one.same:
-            return ""
-        for path, other in self._there.items():
-            if other.same == one.same and path != one.path:
-                row = self._rows.get(path)
-                if row is not None and row.state is SeenState.TAKEN and row.data_set is not None:
-                    return path
+        for path in self._links[one.same] if one.same else ():
+            row = self._rows.get(path)
+            taken = row is not None and row.state is SeenState.TAKEN and row.data_set is not None
+            if taken and path != one.path:
+                return path
         return ""
+
+    @cached_property
+    def _links(self) -> dict[tuple[int, ...], list[str]]:
+        """Paths by device and inode: those of one file are links to it."""
+        found = defaultdict(list)
+        for path, one in self._there.items():
+            found[one.same].append(path)
+        return found
 
     def _name(self, one: Ready, chosen: Chosen, now: float) -> None:
         """Find the data set or the name of an acquisition that was not taken before."""

@@ -139,6 +139,7 @@ class Taker:
 
     def tell(self, notice: Notice, now: float, *, data_set: str = "") -> None:
         """Write a warning to the project's log."""
+        self._wrote = True
         where = f"{shown(notice.where)}: " if notice.where else ""
         self.store.add_event(
             EventKind.WATCH,

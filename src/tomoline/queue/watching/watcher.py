@@ -57,8 +57,10 @@ class Watcher:
             if look is None:
                 return
             self._looked = None  # after an error it begins with what the store knows
-            self._follow(look, now)
-            self._looked = self._taker.looked(now, look.device)
+            found = self._follow(look, now)
+            with store.write():  # by the time of the look the next runner knows who was warned of
+                self._warn_late(found, now)
+                self._looked = self._taker.looked(now, look.device)
             self.watch = self._taker.watch
             self._first = False
 
@@ -76,11 +78,12 @@ class Watcher:
         self._late = {
             row.path
             for row in self._rows.values()
-            if row.state in _PENDING and looked - row.since >= self.watch.settings.late_s
+            if row.state is SeenState.INCOMPLETE
+            and looked - row.since >= self.watch.settings.late_s
         }
 
-    def _follow(self, look: Look, now: float) -> None:
-        """Do what follows from a look."""
+    def _follow(self, look: Look, now: float) -> list[Acquisition]:
+        """Do what follows from a look, and return what was judged."""
         self._tell_names(look, now)
         results = self._taker.results_in(str(self.watch.folder))
         folders = self._group(look, results)
@@ -104,8 +107,8 @@ class Watcher:
         self._keep(self._taker.take(chosen.ready, now))
         self._link_copies(chosen.copies)
         again = self._judge_copies_again([one for one in chosen.ready if one.row.taken])
-        self._warn_late(found, now)
         self._settle_folders({*folders, *again})
+        return found
 
     def _see(self, now: float) -> Look | None:
         """Look at the disk; None while the watched folder is away."""
