@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -156,3 +157,17 @@ def test_files_that_cannot_be_read_do_not_stop_the_others(
     with pytest.raises(OSError, match="Input/output"):
         race.runner.turn()
     assert race.batch("two").state is S.FINISHED
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("waiting", "waiting"), ("running", "running"), ("running", "paused")]
+)
+def test_whatever_the_code_does_a_data_set_waits_and_runs_once(
+    race: Race, one: str, other: str
+) -> None:
+    insert = "INSERT INTO batch (data_set, state, place, queued) VALUES (1, ?, 1, 1)"
+    with race.store.write() as db:
+        db.execute(insert, (one,))
+        with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+            db.execute(insert, (other,))
+        db.execute("DELETE FROM batch")
