@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``--help`` is instant.
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -308,6 +309,9 @@ def main() -> None:
     """Run the command line; errors leave it as a code, what was found, rule and remedy."""
     from tomoline.errors import TomolineError
 
+    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show ends nothing
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     keep_only(app, sys.argv[1:])
     try:
         app()

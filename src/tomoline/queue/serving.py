@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -187,11 +188,17 @@ class _Trouble:
         if isinstance(error, TomolineError):
             _say(error)
         else:
-            sys.stderr.write("".join(traceback.format_exception(error)))
+            _write("".join(traceback.format_exception(error)))
             _say(errors.running.INTERNAL.error("runner", f"{type(error).__name__}: {error}."))
 
 
 def _say(error: TomolineError) -> None:
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    sys.stderr.write(f"{now} {error}\n")
-    sys.stderr.flush()
+    _write(f"{now} {error}\n")
+
+
+def _write(text: str) -> None:
+    """Write to the runner's own output, or do without it: its disk may be the one that is full."""
+    with suppress(OSError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

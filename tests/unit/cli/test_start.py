@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from copy import copy
+from pathlib import Path
 
 import pytest
+from tests.helpers.command import tomoline
 from typer import Typer
 from typer.main import get_command
 
 from tomoline.cli.main import app, keep_only
+from tomoline.queue.project import Project
 
 
 def loaded_by(code: str) -> list[str]:
@@ -85,3 +88,16 @@ def test_a_group_keeps_its_commands_for_its_help() -> None:
     keep_only(cut, ["project", "--help"])
     kept = names(names(get_command(cut))["project"])
     assert kept.keys() == names(names(get_command(app))["project"]).keys()
+
+
+@pytest.mark.parametrize("language", ["ascii", "latin-1"])
+def test_names_that_a_terminal_cannot_show_end_nothing(tmp_path: Path, language: str) -> None:
+    stack = tmp_path / "\N{GREEK SMALL LETTER ALPHA}1.mrc"
+    stack.touch()
+    with Project.create(tmp_path / "night") as project:
+        project.data_sets.add([stack])
+    done = tomoline(
+        "project", "list", "-p", tmp_path / "night", prefix=("env", f"PYTHONIOENCODING={language}")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "\\u03b11" in done.stdout

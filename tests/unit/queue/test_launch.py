@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.launch import ensure_runner, lock_project, runner_process
 from tomoline.queue.process import birth_of
-from tomoline.queue.serving import serve
+from tomoline.queue.serving import _Trouble, serve
 from tomoline.queue.store import Store
 
 
@@ -30,6 +31,17 @@ def program(folder: Path, text: str) -> str:
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
+
+
+def test_a_runner_whose_own_output_has_no_room_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    trouble = _Trouble()
+    full = Path("/dev/full").open("w", encoding="utf-8")
+    monkeypatch.setattr(sys, "stderr", full)
+    trouble.tell(errors.files.DISK_FULL.error("night", "the disk is full."))
+    trouble.tell(ValueError("unexpected"))
+    monkeypatch.undo()
+    with pytest.raises(OSError, match="No space left"):
+        full.close()
 
 
 def test_there_is_no_runner_at_first(store: Store) -> None:
