@@ -32,6 +32,8 @@ class FakeWorker:
         self.stubborn = False
         """Does not end when it is asked to."""
         self.signals: list[str] = []
+        self.ended_as = ""
+        """What it has told of its end."""
         self._job_path = job_path
         self._claim: int | None = None
         self._events: EventWriter | None = None
@@ -115,6 +117,7 @@ class FakeWorker:
 
     def _end(self, returncode: int, **facts: Any) -> None:
         self.tell("ended", **facts)
+        self.ended_as = facts["state"]
         self.die(returncode)
 
 

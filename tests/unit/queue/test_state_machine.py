@@ -278,6 +278,13 @@ class Night(Faces):
                     assert explained[row["id"]] == row["state"]
 
     @invariant()
+    def what_ended_well_did_so(self) -> None:
+        if hasattr(self, "project"):
+            told = {(one.job.batch, one.job.attempt): one.ended_as for one in self.launcher.workers}
+            for one in self.project.queue.batches(states=[S.FINISHED, S.PAUSED]):
+                assert told[one.id, one.attempt] == one.state
+
+    @invariant()
     def what_takes_over_does_it_all(self) -> None:
         if hasattr(self, "project"):
             batches = {one.id: one for one in self.project.queue.batches()}
