@@ -110,10 +110,8 @@ class Microscope:
             self._at(start + took + 1, self._rename(part, path))
         else:  # copied in pieces
             for piece in range(1, 4):
-                size = len(content) * piece // 4
-                self._at(
-                    start + took * piece / 4, lambda _, size=size: _write(path, content[:size])
-                )
+                some = content[: len(content) * piece // 4]
+                self._at(start + took * piece / 4, self._part(path, some))
             self._at(start + took, self._finish(path, content))
         end = start + took + 1
         if kind == 3:  # the description comes first, and holds it back
@@ -145,6 +143,9 @@ class Microscope:
         key = self._key(path)
         self.whole[key] = when
         self.versions[key] = self.versions.get(key, 0) + 1
+
+    def _part(self, path: Path, content: bytes) -> Callable[[float], None]:
+        return lambda _: _write(path, content)
 
     def _finish(self, path: Path, content: bytes) -> Callable[[float], None]:
         def action(when: float) -> None:

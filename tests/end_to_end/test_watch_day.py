@@ -38,7 +38,7 @@ def test_a_day_with_5000_acquisitions(
         return store
 
     monkeypatch.setattr(Store, "open", classmethod(open_))
-    day = benchmark.simulate(tmp_path, 5000, every_s=200.0, restart_every=97)
+    day = benchmark.simulate(tmp_path, 5000, every_s=400.0, restart_every=31)
     assert day.missed == []
     assert day.twice == []
     assert day.early == []

@@ -124,18 +124,18 @@ def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> 
             watches = [one for one in watches if one.folder == path]
             if not watches:
                 raise errors.watch.NO_WATCH.error(path, "it was never watched in this project.")
-        with project.store.read() as db:
-            names = dict(db.execute("SELECT id, name FROM data_set").fetchall())
         if as_json:
             from json import dumps
 
+            with project.store.read() as db:
+                names = dict(db.execute("SELECT id, name FROM data_set").fetchall())
             documents = [_document(project, one, names) for one in watches]
             sys.stdout.write(dumps(documents, ensure_ascii=False, indent=1) + "\n")
             return 0
         if not watches:
             sys.stdout.write("Nothing is watched; 'tomoline watch DIR --recipe tilt' begins.\n")
         for one in watches:
-            _print_watch(project, one, names)
+            _print_watch(project, one)
     return 0
 
 
@@ -201,7 +201,7 @@ def _counts(project: Project) -> list[tuple[str, int]]:
     return [(str(state), number) for state, number in project.queue.counts().items()]
 
 
-def _print_watch(project: Project, watch: Watch, names: dict[int, str]) -> None:
+def _print_watch(project: Project, watch: Watch) -> None:
     from tomoline.cli._aligned import aligned
 
     counts = project.watches.counts(watch)
@@ -210,24 +210,22 @@ def _print_watch(project: Project, watch: Watch, names: dict[int, str]) -> None:
     told = ", ".join(f"{number} {kind}" for kind, number in sorted(counts.items())) or "nothing yet"
     sys.stdout.write(f"{watch.folder}  {state}, recipe {watch.recipe}{how}\n")
     sys.stdout.write(f"looked {_time(watch.looked)}: {told}\n")
-    seen = project.watches.seen(watch)
     # What waits is what people look for.
-    order = sorted(seen, key=lambda one: (one.state in ("taken", "gone"), str(one.path)))
+    seen = project.watches.seen(watch, limit=_MOST_LINES)
     rows = [
-        (
-            _relative(one, watch),
-            one.state,
-            names.get(one.data_set or 0, ""),
-            _reason(one, watch),
-        )
-        for one in order[:_MOST_LINES]
+        (_relative(one, watch), one.state, _name(project, one), _reason(one, watch)) for one in seen
     ]
     if rows:
         lines = aligned(("acquisition", "state", "data set", "waits for"), rows)
         sys.stdout.writelines(f"  {line}\n" for line in lines)
-    if len(seen) > _MOST_LINES:
-        sys.stdout.write(f"  and {len(seen) - _MOST_LINES} more; --json has all\n")
+    if sum(counts.values()) > len(seen):
+        sys.stdout.write(f"  and {sum(counts.values()) - len(seen)} more; --json has all\n")
     sys.stdout.write("\n")
+
+
+def _name(project: Project, one: Seen) -> str:
+    entry = project.data_sets.by_id(one.data_set) if one.data_set is not None else None
+    return entry.name if entry is not None else ""
 
 
 def _relative(one: Seen, watch: Watch) -> str:

@@ -227,19 +227,19 @@ class Watches:
         found = [_watch(row) for row in rows]
         return [one for one in found if active is None or one.active == active]
 
-    def seen(self, watch: Watch, *, states: tuple[str, ...] = ()) -> list[Seen]:
-        """Return what a watch has seen, by path; in these states only, if any are given."""
+    def seen(self, watch: Watch, *, states: tuple[str, ...] = (), limit: int = 0) -> list[Seen]:
+        """Return what a watch has seen, in these states if any are given, by path.
+
+        With a limit so many of them, and those that wait first.
+        """
+        order = "state IN ('taken', 'gone'), path LIMIT ?" if limit else "path LIMIT ?"
         with self._store.read() as db:
             rows = db.execute(
                 "SELECT path, state, since, reason, data_set FROM seen WHERE watch = ?"
-                " ORDER BY path",
-                (watch.id,),
+                f" AND (? OR state IN ({','.join('?' * len(states))})) ORDER BY {order}",
+                (watch.id, not states, *states, limit or -1),
             ).fetchall()
-        return [
-            Seen(Path(row["path"]), row["state"], row["since"], row["reason"], row["data_set"])
-            for row in rows
-            if not states or row["state"] in states
-        ]
+        return [Seen(Path(row[0]), *row[1:]) for row in rows]
 
     def counts(self, watch: Watch) -> dict[str, int]:
         """Return how many acquisitions a watch has seen in each state."""

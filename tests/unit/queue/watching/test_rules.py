@@ -131,12 +131,49 @@ def test_one_that_waits_for_long_is_warned_about_once(make: Make) -> None:
     put(tilt.folder / "b.mrc.mdoc", mdoc_text(3, image="b.mrc"))
     while len(tilt.codes()) == 1:
         tilt.look()
+        assert tilt.now < 5000
     for _ in range(12):  # the runner may end at any time after that
         tilt.restart()
         tilt.look()
     assert tilt.codes() == ["WATCH-04"] * 2
     message = tilt.project.log.events(kind="watch", level="warning")[0].message
     assert "waits for a.mrc" in message
+
+
+def test_what_waits_is_told_before_what_was_taken(tilt: Watched) -> None:
+    for name in ("a", "b"):
+        put(tilt.folder / f"{name}.mrc", mrc_bytes(fill=ord(name)))
+    put(tilt.folder / "c.mrc", mrc_bytes()[:1100])
+    tilt.settle()
+    watches = tilt.project.watches
+    assert [one.path.stem for one in watches.seen(tilt.watch)] == ["a", "b", "c"]
+    assert [one.path.stem for one in watches.seen(tilt.watch, limit=2)] == ["c", "a"]
+    assert [one.path.stem for one in watches.seen(tilt.watch, states=("taken",))] == ["a", "b"]
+
+
+def test_what_is_taken_is_written_all_at_once(
+    tilt: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tomoline.queue.watching.take import Taker
+
+    put(tilt.folder / "a.mrc", mrc_bytes())
+    tilt.look(times=3)
+    save = Taker.save
+
+    def killed(self: Taker, rows: Any) -> None:
+        if any(row is not None and row.state == "taken" for row in rows.values()):
+            raise KeyboardInterrupt
+        save(self, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Taker, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tilt.look()
+    assert tilt.queue() == []
+    assert tilt.project.data_sets.entries() == []
+    tilt.restart()
+    tilt.settle()
+    assert tilt.run_all() == ["a"]
 
 
 def test_frames_are_no_stacks(tilt: Watched) -> None:
@@ -202,7 +239,7 @@ def test_a_replaced_stack_settles_again_and_is_queued_again(tilt: Watched) -> No
     put(tilt.folder / "a.mrc", mrc_bytes(4))
     while tilt.seen() == {"a.mrc": "taken"}:
         tilt.look()
-    assert tilt.now < 1000 + 200  # what was taken is looked at in every tenth look at least
+        assert tilt.now < 1000 + 200  # what was taken is looked at in every tenth look at least
     assert tilt.seen() == {"a.mrc": "growing"}
     assert tilt.queue() == []
     tilt.look(times=3)
