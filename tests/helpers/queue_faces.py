@@ -159,7 +159,9 @@ class Faces(RuleBasedStateMachine):
 
     @rule()
     def resume(self) -> None:
-        self.ask(self.control.resume)
+        if self.ask(self.control.resume):
+            left = {one.state for one in self.project.queue.latest().values()}
+            assert not left & {S.PAUSED, S.KILLED}
 
     @rule()
     def retry(self) -> None:
