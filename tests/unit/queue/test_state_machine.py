@@ -168,7 +168,7 @@ class Night(Faces):
 
     @rule()
     def resume_and_turn(self) -> None:
-        self.ask(self.control.resume)
+        self.resume()
         self.turn(2)
 
     @rule(times=st.integers(1, 3))
@@ -313,7 +313,7 @@ class Night(Faces):
         self.launcher.before = self.launcher.after = self.intruder = None
         for _ in range(40):
             self.start_runner()
-            self.ask(self.control.resume)
+            self.resume()
             self.ask(self.project.queue.retry)
             assert self.runner is not None
             for _ in range(3):
