@@ -247,6 +247,18 @@ def test_a_replaced_stack_settles_again_and_is_queued_again(tilt: Watched) -> No
     assert tilt.codes() == ["WATCH-05"]
 
 
+@pytest.mark.parametrize(("views", "seconds"), [(4, 5), (3, 6)])
+def test_another_size_or_another_time_is_another_content(
+    tilt: Watched, views: int, seconds: int
+) -> None:
+    put(tilt.folder / "a.mrc", mrc_bytes(3), time_ns=5 * 10**9)
+    tilt.settle()
+    assert tilt.run_all() == ["a"]
+    put(tilt.folder / "a.mrc", mrc_bytes(views), time_ns=seconds * 10**9)
+    tilt.look(times=20)
+    assert tilt.run_all() == ["a"]
+
+
 def test_one_that_is_replaced_while_it_runs_gets_a_batch_behind_it(tilt: Watched) -> None:
     from tomoline.queue.rows import change_state
 
