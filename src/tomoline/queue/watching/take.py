@@ -27,6 +27,8 @@ from tomoline.queue.watching.settle import Row, SeenState
 DUAL = "setup.dual_axis"
 LOOKED_S = 60.0
 """Without news, the time of the last look is written so often."""
+PIECE = 300
+"""So many acquisitions are taken in one transaction."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class Taker:
         return self.queue.latest([number]).get(number)
 
     def take(self, ready: Sequence[Ready], now: float) -> dict[str, Row | None]:
-        """Take acquisitions and queue them; all at once, or one by one if one of them cannot be.
+        """Take acquisitions and queue them, many at once, or one by one if one of them cannot be.
 
         Returns
         -------
@@ -179,6 +181,11 @@ class Taker:
         """
         if not ready:
             return {}
+        if len(ready) > PIECE:  # others want to write, too
+            pieces = [ready[at : at + PIECE] for at in range(0, len(ready), PIECE)]
+            if self.watch.on_top:  # what is queued last comes first
+                pieces.reverse()
+            return {path: row for one in pieces for path, row in self.take(one, now).items()}
         try:
             return self._take(ready, now)
         except Faults as fault:

@@ -508,6 +508,18 @@ def test_otherwise_first_come_first_served(tilt: Watched) -> None:
     assert tilt.queue() == ["1", "2", "3"]
 
 
+@pytest.mark.parametrize("on_top", [True, False])
+def test_many_are_taken_in_pieces_in_the_same_order(
+    make: Make, monkeypatch: pytest.MonkeyPatch, on_top: bool
+) -> None:
+    monkeypatch.setattr("tomoline.queue.watching.take.PIECE", 2)
+    tilt = make(on_top=on_top)
+    for number in (2, 5, 1, 4, 3):
+        put(tilt.folder / f"{number}.mrc", mrc_bytes(fill=number), time_ns=number * 10**9)
+    tilt.settle()
+    assert tilt.queue() == sorted("12345", reverse=on_top)
+
+
 def test_both_axes_become_one_data_set(tilt: Watched) -> None:
     put(tilt.folder / "TSa.mrc", mrc_bytes())
     put(tilt.folder / "TSb.mrc", mrc_bytes(4)[:1100])
