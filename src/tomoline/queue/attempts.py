@@ -94,6 +94,8 @@ class Attempts:
                 when=self._clock(),
                 **(ANEW | fields | {"wanted": "", "started": self._clock()}),
             )
+            # A face may have asked for other steps, or a resume joined some, since it was read.
+            begun = batch_of(self._store, batch.id) or begun
         try:
             job = build_job(self._store, begun, threads=threads, memory_bytes=memory_bytes)
         except Exception as error:
