@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tomoline.simulate.scan import simulate_scan
 from tomoline.simulate.scan_settings import tiny_scan
 from tomoline.simulate.tilt import simulate_dual, simulate_tilt
+
+SMALL: dict[str, Any] = {
+    "width": 192,
+    "height": 160,
+    "views": 21,
+    "thickness_nm": 50.0,
+    "drift_percent": 5.0,
+}
 
 
 @pytest.fixture(scope="session")
@@ -18,12 +27,8 @@ def small_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("small"),
         "small",
         seed=3,
-        width=192,
-        height=160,
-        views=21,
-        thickness_nm=50.0,
         beads=14,
-        drift_percent=5.0,
+        **SMALL,
     )
 
 
@@ -34,12 +39,8 @@ def goldless_series(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tmp_path_factory.mktemp("goldless"),
         "goldless",
         seed=4,
-        width=192,
-        height=160,
-        views=21,
-        thickness_nm=50.0,
         gold=False,
-        drift_percent=5.0,
+        **SMALL,
     )
 
 
@@ -50,12 +51,8 @@ def dual_series(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         tmp_path_factory.mktemp("dual"),
         "dual",
         seed=6,
-        width=192,
-        height=160,
-        views=21,
-        thickness_nm=50.0,
         beads=14,
-        drift_percent=5.0,
+        **SMALL,
     )
 
 

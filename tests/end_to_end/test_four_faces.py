@@ -14,6 +14,7 @@ import pytest
 import restless_face
 from command import succeed
 from night import GOLD, make_series
+from processes import processes_of
 from restless_face import LAST, NAMES
 
 from tomoline.errors import TomolineError
@@ -24,17 +25,6 @@ from tomoline.queue.project import Project
 FACES = 4
 SECONDS = float(os.environ.get("TOMOLINE_FACES_S", "10"))
 PATIENCE_S = 300.0
-
-
-def workers_of(folder: Path) -> list[str]:
-    """Return the command lines of all living processes that work for a project."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has just ended
-            words = path.read_bytes().decode(errors="replace").split("\0")
-            if "-m" in words and any(word.startswith(str(folder)) for word in words):
-                found.append(" ".join(words))
-    return found
 
 
 def check(project: Project) -> None:
@@ -70,13 +60,13 @@ def test_four_faces_at_once(tmp_path: Path) -> None:
     with Project.open(folder) as project:
         check(project)
         project.control.kill()
-        assert not [one for one in workers_of(folder) if "worker" in one], seed
+        assert not [one for one in processes_of(folder) if "worker" in one], seed
         project.data_sets.add([raw / f"{name}.mrc" for name in NAMES])
         with suppress(TomolineError):  # there may be nothing to resume
             project.control.resume()
         project.control.start(last=LAST)
         until = time.monotonic() + PATIENCE_S
-        while project.queue.batches(states=LIVE) or workers_of(folder):
+        while project.queue.batches(states=LIVE) or processes_of(folder):
             assert time.monotonic() < until, (seed, project.control.status())
             time.sleep(0.1)
         check(project)
@@ -84,4 +74,4 @@ def test_four_faces_at_once(tmp_path: Path) -> None:
         assert ended == {
             name: BatchState.FAILED if name == "short" else BatchState.FINISHED for name in NAMES
         }, seed
-    assert workers_of(folder) == []
+    assert processes_of(folder) == []

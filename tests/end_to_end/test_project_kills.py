@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from command import content, succeed
 from night import GOLD, make_series
+from processes import processes_of
 
 from tomoline.queue.launch import runner_process
 from tomoline.queue.log import explain_states
@@ -34,17 +35,6 @@ def victims(project: Project) -> dict[str, list[int]]:
         "runner": [runner] if runner else [],
         "batch": [one.pid for one in running if one.pid],
     }
-
-
-def processes_of(folder: Path) -> list[str]:
-    """Return the command lines of all living processes that work for a project."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):  # it has just ended
-            words = path.read_bytes().decode(errors="replace").split("\0")
-            if "-m" in words and any(word.startswith(str(folder)) for word in words):
-                found.append(" ".join(words))
-    return found
 
 
 def is_done(project: Project) -> bool:

@@ -92,7 +92,7 @@ def _look(
         status = project.control.status()
         over = _is_over(project, status, wanted)
         for event in project.log.events(after=last):
-            last = event.id
+            last = max(last, event.id)  # they come by time, which is told by several processes
             _count(seen, event.becomes, event.batch, wanted)
             for line in lines_of(event, project, plain=live is None):
                 _print(line)
