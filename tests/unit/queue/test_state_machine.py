@@ -293,8 +293,10 @@ class Night(Faces):
     def what_takes_over_does_it_all(self) -> None:
         if hasattr(self, "project"):
             batches = {one.id: one for one in self.project.queue.batches()}
-            for event in self.project.log.events(after=self.seen):
-                self.seen = event.id
+            events = self.project.log.events(after=self.seen)
+            # They come by time, which is not the order of their numbers once a clock was set back.
+            self.seen = max((one.id for one in events), default=self.seen)
+            for event in events:
                 _, found, number = event.message.partition(", as part of batch ")
                 # Who acted in the middle may have asked for other steps of what took over.
                 known = event.batch in self.ranges and int(number or 0) in batches
