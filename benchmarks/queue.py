@@ -1,6 +1,8 @@
 """A long queue: time to add data sets and batches, time of each command, memory of the runner.
 
-Each command is a process of its own, as a user starts it; asked for are less than 0.3 s. Adding
+Each command is a process of its own, as a user starts it, with the compiled files that pip leaves
+with a package; asked for are less than 0.3 s. Without those files, or where Python is forbidden to
+keep them, each command compiles a megabyte of Python first, and takes about twice as long. Adding
 is to take less than 10 s, the runner less than 200 MiB.
 
     python benchmarks/queue.py [--number 20000] [--repeat 5] [--folder DIR] [--runner-seconds 20]
@@ -22,6 +24,7 @@ from pathlib import Path
 from tomoline.queue.launch import ensure_runner
 from tomoline.queue.project import Project
 
+ENVIRONMENT = {key: one for key, one in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 COMMAND = [sys.executable, "-c", "from tomoline.cli.main import main; main()"]
 ADDING_S = 10.0
 COMMAND_S = 0.3
@@ -121,7 +124,11 @@ def _run(arguments: list[str], folder: Path) -> tuple[float, float]:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
     done = subprocess.run(
-        [*COMMAND, *arguments, *project], capture_output=True, text=True, check=False
+        [*COMMAND, *arguments, *project],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.perf_counter() - begin
     if done.returncode:

@@ -23,7 +23,7 @@ from tomoline.cli._project_given import (
 if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
-    from tomoline.surfaces.project_values import ProjectValues
+    from tomoline.surfaces.kept_values import ProjectValues
 
 
 def apply(
@@ -42,14 +42,17 @@ def apply(
     TomolineError
         For options that do not go together, and values that do not fit.
     """
-    from tomoline.surfaces.project_values import ProjectValues, key_of
+    from tomoline.surfaces.kept_values import ProjectValues
 
     _refuse_senseless(names, given, boxes, axis)
     values = given.values or ProjectValues()
     written = boxes.settings()
     if written:
         _add_boxes(values, written)
-    unset = [key for text in unset for key in key_of(text)]
+    if unset:
+        from tomoline.surfaces.project_values import key_of
+
+        unset = [key for text in unset for key in key_of(text)]
     something = bool(
         values.values or values.values_b or values.templates or unset or given.taken_away
     )

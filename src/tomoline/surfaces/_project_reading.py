@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.recipes import STEPS
+from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
 from tomoline.surfaces.parameters import Resolution, gather
 from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
 from tomoline.workflow.given import LayerValue, Origin
@@ -21,41 +22,6 @@ if TYPE_CHECKING:
 NAMING = frozenset({"setup.name", "setup.dataset_directory", "setup.stack_extension", "scan.name"})
 """Parameters that tell which acquisition is meant; in a project its table does."""
 DIRECTIVE_STARTS = ("setupset.", "comparam.", "runtime.")
-
-
-@dataclass
-class TemplateValues:
-    """What a template says."""
-
-    file: Path
-    values: dict[str, LayerValue]
-    values_b: dict[str, LayerValue] = field(default_factory=dict)
-    """What it says of axis b alone."""
-
-
-@dataclass
-class ProjectValues:
-    """Values for a project or for data sets of it.
-
-    Attributes
-    ----------
-    values : dict
-        By ``step.field``, as JSON holds them, with where they were given.
-    values_b : dict
-        What directives say of axis b alone.
-    templates : dict
-        The templates that were given, or that batch files name, by kind.
-    notices : list
-        What to tell the user.
-    notices_b : list
-        What to tell besides where there is no axis b.
-    """
-
-    values: dict[str, LayerValue] = field(default_factory=dict)
-    values_b: dict[str, LayerValue] = field(default_factory=dict)
-    templates: dict[str, TemplateValues] = field(default_factory=dict)
-    notices: list[Notice] = field(default_factory=list)
-    notices_b: list[Notice] = field(default_factory=list)
 
 
 def read_values(

@@ -11,12 +11,11 @@ from tomoline.errors import Faults, TomolineError
 from tomoline.recipes import RECIPES, STEPS
 from tomoline.surfaces._project_reading import (
     DIRECTIVE_STARTS,
-    ProjectValues,
-    TemplateValues,
     defaults_path,
     read_values,
     user_defaults,
 )
+from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
 from tomoline.workflow.given import Layer, LayerValue, merge
 
 if TYPE_CHECKING:

@@ -1,0 +1,49 @@
+"""What a project, or a data set of it, is to keep: values as JSON holds them, by ``step.field``.
+
+Apart from what reads and checks them, since a command that changes none need not load that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tomoline.errors import Notice
+    from tomoline.workflow.given import LayerValue
+
+
+@dataclass
+class TemplateValues:
+    """What a template says."""
+
+    file: Path
+    values: dict[str, LayerValue]
+    values_b: dict[str, LayerValue] = field(default_factory=dict)
+    """What it says of axis b alone."""
+
+
+@dataclass
+class ProjectValues:
+    """Values for a project or for data sets of it.
+
+    Attributes
+    ----------
+    values : dict
+        By ``step.field``, as JSON holds them, with where they were given.
+    values_b : dict
+        What directives say of axis b alone.
+    templates : dict
+        The templates that were given, or that batch files name, by kind.
+    notices : list
+        What to tell the user.
+    notices_b : list
+        What to tell besides where there is no axis b.
+    """
+
+    values: dict[str, LayerValue] = field(default_factory=dict)
+    values_b: dict[str, LayerValue] = field(default_factory=dict)
+    templates: dict[str, TemplateValues] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    notices_b: list[Notice] = field(default_factory=list)
