@@ -11,55 +11,15 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tomoline import errors
 from tomoline.queue.model import EventKind, RunState
 from tomoline.queue.store import Store, to_json
-
-RECIPES = ("tilt", "scan")
-"""Recipes whose acquisitions can be told in a folder."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a folder is watched.
-
-    Attributes
-    ----------
-    settle_s : float
-        Files are taken when size and time have been the same for so long.
-    every_s : float
-        Between two looks.
-    late_s : float
-        After so long without the files that it waits for, an acquisition is warned about, and its
-        other axis is taken alone.
-    pattern : str
-        Names that are taken, with ``*`` and ``?``; all if empty.
-    depth : int
-        Levels of sub-folders that are looked into.
-    last : str
-        Step to stop after; "" for the end.
-    existing : bool
-        Whether what is there at the first look is taken too.
-    values : dict
-        Parameters of each data set: ``{"step.field": [value, where]}``.
-    device : int
-        Number of the file system at the last look; tells an unmounted disk from an empty folder.
-    """
-
-    settle_s: float = 30.0
-    every_s: float = 10.0
-    late_s: float = 600.0
-    pattern: str = ""
-    depth: int = 3
-    last: str = ""
-    existing: bool = True
-    values: Mapping[str, list[Any]] = field(default_factory=dict)
-    device: int = 0
+from tomoline.queue.watch_settings import Settings, check_settings
 
 
 @dataclass(frozen=True)
@@ -144,7 +104,7 @@ class Watches:
         """
         path = _checked(folder)
         chosen = Settings(**settings)
-        _check(recipe, chosen)
+        check_settings(recipe, chosen)
         now = self._clock()
         with self._store.write() as db:
             for other in self.all(active=True):
@@ -278,20 +238,6 @@ def _checked(folder: Path) -> str:
         found = "it is a file." if os.path.exists(path) else "it does not exist."
         raise errors.watch.NO_FOLDER.error(path, found)
     return path
-
-
-def _check(recipe: str, settings: Settings) -> None:
-    bad = errors.parameters.BAD_OPTION
-    if recipe not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise bad.error("recipe", f"{recipe!r} is not one that can be watched for ({known}).")
-    for name, value, least in (
-        ("settle_s", settings.settle_s, 0.0),
-        ("every_s", settings.every_s, 0.1),
-        ("depth", settings.depth, 0),
-    ):
-        if not least <= value < 1e9:  # NaN is none of that either
-            raise bad.error(name, f"{value:g} is too small." if value < least else f"{value:g}.")
 
 
 def _refuse_overlap(path: str, other: Path) -> None:
