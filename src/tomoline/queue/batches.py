@@ -17,8 +17,8 @@ from tomoline.queue.line import (
     lowest,
     matches,
     not_failed,
+    queued_named,
     waiting,
-    waiting_named,
     waiting_of,
 )
 from tomoline.queue.listing import ANEW, CARRIED, LAST_FAILED, TO_RESUME, TOLD, Listing
@@ -139,7 +139,7 @@ class Queue(Listing):
             QUEUE-05 if one of them does not wait, PROJ-08 if there is no such data set.
         """
         with self._store.write() as db:
-            moved = waiting_named(self._store, db, names)
+            moved = queued_named(self._store, db, names)
             line = waiting(db)
             rest = [one for one in line if one[0] not in moved]
             at = min(max(position, 1) - 1, len(rest))
@@ -161,16 +161,19 @@ class Queue(Listing):
         self.move(names, 1)
 
     def take_out(self, names: Sequence[str]) -> list[Batch]:
-        """Take batches that wait out of the queue, and return them; errors as of `move`."""
+        """Take batches that wait, or that a resume would bring back, out of the queue.
+
+        Returns them as they were, one of each data set; errors as of `move`.
+        """
         with self._store.write() as db:
-            numbers = waiting_named(self._store, db, names)
+            numbers = queued_named(self._store, db, names, also=TO_RESUME)
             taken = [
                 to_batch(db.execute(f"{BATCHES} WHERE batch.id = ?", (number,)).fetchone())
                 for number in numbers
             ]
             for one in taken:
                 self.drop(one, "taken out of the queue")
-        return taken
+        return list({one.data_set: one for one in taken}.values())
 
     def drop(self, batch: Batch, message: str) -> None:
         """Take a batch that does not run out of the queue, or forget one that has ended.

@@ -61,25 +61,40 @@ def between(low: float | None, high: float | None, number: int) -> list[float] |
     return places if all(one < two for one, two in pairwise(line)) else None
 
 
-def waiting_named(store: Store, db: sqlite3.Connection, names: Sequence[str]) -> dict[int, str]:
+def queued_named(
+    store: Store, db: sqlite3.Connection, names: Sequence[str], also: str = ""
+) -> dict[int, str]:
     """Return numbers and data sets of the waiting batches that are named, in the order named.
+
+    Parameters
+    ----------
+    store, db : Store and its connection
+        Where they are.
+    names : sequence of str
+        Names of data sets, patterns too.
+    also : str
+        Condition for batches that count as well.
 
     Raises
     ------
     TomolineError
-        QUEUE-05 for a data set that does not wait, PROJ-08 for what is none.
+        QUEUE-05 for a data set that has none, PROJ-08 for what is none.
     """
-    rows = db.execute(
-        "SELECT batch.id, data_set.name FROM batch JOIN data_set ON data_set.id = batch.data_set"
-        " WHERE batch.state = 'waiting' ORDER BY batch.place, batch.id"
-    ).fetchall()
-    line = {name: number for number, name in rows}
-    check_named(store, names, line, not_waiting)
+    line: dict[str, list[int]] = {}
+    # Asked one by one, each of them uses its index.
+    for condition in ("batch.state = 'waiting'", also or "0"):
+        rows = db.execute(
+            "SELECT batch.id, data_set.name FROM batch JOIN data_set"
+            f" ON data_set.id = batch.data_set WHERE {condition} ORDER BY batch.place, batch.id"
+        )
+        for number, name in rows:
+            line.setdefault(name, []).append(number)
+    check_named(store, names, line, lambda name: not_waiting(db, name))
     found: dict[int, str] = {}
     for name in names:
         fitting = (name,) if name in line else (one for one in line if fnmatchcase(one, name))
         for one in fitting:
-            found.setdefault(line[one], one)
+            found |= dict.fromkeys(line[one], one)
     return found
 
 
@@ -141,6 +156,18 @@ def not_failed(name: str) -> TomolineError:
     return errors.queue.WRONG_STATE.error(name, "its last batch has not failed.")
 
 
-def not_waiting(name: str) -> TomolineError:
-    """Return the error for a data set that does not wait."""
-    return errors.queue.NOT_QUEUED.error(name, "no batch of it waits.")
+def not_waiting(db: sqlite3.Connection, name: str) -> TomolineError:
+    """Return the error for a data set that does not wait; it says what is done with it instead."""
+    rows = db.execute(
+        "SELECT state FROM batch WHERE state IN ('running', 'paused')"
+        " AND data_set = (SELECT id FROM data_set WHERE name = ?)",
+        (name,),
+    ).fetchall()
+    states = {row[0] for row in rows}
+    kind, found = errors.queue.NOT_QUEUED, "no batch of it waits"
+    if "running" in states:
+        return kind.error(name, f"{found}; it is being run.", f"'tomoline kill {name}' ends it.")
+    if "paused" in states:
+        remedy = "'tomoline resume' goes on with it first; 'tomoline queue remove' takes it out."
+        return kind.error(name, f"{found}; it is paused.", remedy)
+    return kind.error(name, f"{found}.")

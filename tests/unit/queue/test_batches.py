@@ -191,6 +191,28 @@ def test_taking_out_drops_what_waits(store: Store, queue: Queue) -> None:
     assert error.value.code == "QUEUE-07"
 
 
+def test_taking_out_drops_what_a_resume_would_bring_back(store: Store, queue: Queue) -> None:
+    entries = fill(store)
+    queue.add(entries[:5])
+    become(store, 1, S.RUNNING, S.PAUSED)
+    become(store, 2, S.RUNNING, S.KILLED)
+    become(store, 3, S.RUNNING, S.FAILED)
+    become(store, 4, S.RUNNING)
+    with pytest.raises(TomolineError, match="it is paused"):
+        queue.top(["TS_0"])
+    queue.add(entries[:1], last="align")  # behind its paused one
+    assert [one.name for one in queue.take_out(["TS_0", "TS_1"])] == names(0, 1)
+    assert [number for number, state in present(store).items() if state is S.DROPPED] == [1, 2, 6]
+    assert queue.resume_ended() == []
+    assert line(queue) == names(4)
+    with pytest.raises(Faults) as several:
+        queue.take_out(["TS_2", "TS_3"])
+    assert [fault.found for fault in several.value.faults] == [
+        "no batch of it waits.",
+        "no batch of it waits; it is being run.",
+    ]
+
+
 def test_next_waits_for_its_time_and_for_being_alone(store: Store, queue: Queue) -> None:
     queue.add(fill(store)[:3])
     with store.write() as db:
