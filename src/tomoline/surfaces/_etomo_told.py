@@ -59,6 +59,12 @@ COMMAND_ELSEWHERE = frozenset(
 )
 """Options of batchruntomo that say nothing, or nothing that the .ebt file does not."""
 
+MAIL = {
+    "EmailAddress": "Send messages there with 'tomoline mail --project NAME --to {}'.",
+    "SMTPserver": "Set it once for all projects; 'tomoline mail' tells in which file.",
+}
+"""Options of batchruntomo about messages, and what to do about each."""
+
 
 def told(batch: BatchProject, folder: Path, *, has_values: bool) -> list[Notice]:
     """Return what to tell of a batch project.
@@ -102,10 +108,12 @@ def _of_settings(batch: BatchProject) -> Iterator[Notice]:
     if said.get(f"{WATCHER}Use") == "true":
         directory = said.get(f"{WATCHER}WatchDirectory") or "DIR"
         settings = _listed(plain, (WATCHER,))
+        age = said.get(f"{WATCHER}MinimumAgeOfStacks", "").removesuffix(".0")
+        settle = f" --settle {age}" if age else ""
         yield ETOMO_NOT_ACTED_ON.notice(
             batch.path,
             f"Etomo watches a folder for new stacks ({settings}).",
-            f"Do the same with 'tomoline watch {directory} --recipe tilt'.",
+            f"Do the same with 'tomoline watch {directory} --recipe tilt{settle}'.",
         )
     if dialog := _listed(plain, (DIALOG,)):
         yield ETOMO_NOT_ACTED_ON.notice(
@@ -176,14 +184,12 @@ def _of_command(batch: BatchProject, folder: Path) -> Iterator[Notice]:
         one for command in commands if command.program == "batchruntomo" for one in command.options
     ]
     for name, value in options:
-        if name in ("EmailAddress", "SMTPserver"):
-            yield ETOMO_NOT_ACTED_ON.notice(
-                path, f"{name} is {value}.", "Set up messages once for all: 'tomoline mail'."
-            )
+        if name in MAIL:
+            yield ETOMO_NOT_ACTED_ON.notice(path, f"{name} is {value}.", MAIL[name].format(value))
     others = [
         f"{name} {value}".rstrip()
         for name, value in options
-        if name not in COMMAND_ELSEWHERE and name not in ("EmailAddress", "SMTPserver")
+        if name not in COMMAND_ELSEWHERE and name not in MAIL
     ]
     if others:
         yield ETOMO_NOT_ACTED_ON.notice(

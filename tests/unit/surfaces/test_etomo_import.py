@@ -129,6 +129,7 @@ def test_what_has_no_counterpart_is_told_and_no_more(etomo):
         file.write(
             "meta.ref.ebt4=/gone.st\nmeta.SeriesWatcher.Use=true\n"
             "meta.SeriesWatcher.WatchDirectory=/data/in\nmeta.StartingStep.Use=true\n"
+            "meta.SeriesWatcher.MinimumAgeOfStacks=300.0\n"
             "meta.StartingStep=5\nmeta.row.ebt3.Tomogram.Done=true\nmeta.dataset.defocus=3000\n"
             "meta.row.ebt3.colour=red\nmeta.Unheard.Of=7\nmeta.MaxGPUsForOneJob=2\n"
         )
@@ -140,7 +141,7 @@ def test_what_has_no_counterpart_is_told_and_no_more(etomo):
     told = [f"{notice.found} {notice.remedy}" for notice in notices]
     for text in (
         "taken out of Etomo's table, and not added: /gone.st",
-        "tomoline watch /data/in --recipe tilt",
+        "tomoline watch /data/in --recipe tilt --settle 300",
         "--from 5",
         "Etomo has run lone",
         "dataset.defocus = 3000",
@@ -148,7 +149,7 @@ def test_what_has_no_counterpart_is_told_and_no_more(etomo):
         "Unheard.Of = 7",
         "MaxGPUsForOneJob = 2",
         "CPUMachineList localhost:4",
-        "EmailAddress is me@here",
+        "EmailAddress is me@here. Send messages there with 'tomoline mail --project NAME --to me@",
         "lone has no batch file night_lone.adoc",
         "correctCTF = 1 has no effect",
     ):
