@@ -142,8 +142,14 @@ def _choices(kind: Any) -> tuple[str, ...]:
 _SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
-def describe(params: type[StepParams]) -> list[ParameterInfo]:
+_DESCRIBED: dict[type[StepParams], tuple[ParameterInfo, ...]] = {}
+"""What was described before: a project of thousands of data sets asks for each of them."""
+
+
+def describe(params: type[StepParams]) -> tuple[ParameterInfo, ...]:
     """List the declared parameters of a step's model, in order of declaration."""
+    if params in _DESCRIBED:
+        return _DESCRIBED[params]
     described = []
     for name, field in params.model_fields.items():
         facts = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
@@ -170,4 +176,5 @@ def describe(params: type[StepParams]) -> list[ParameterInfo]:
                 acquisition=bool(facts.get("acquisition", False)),
             )
         )
-    return described
+    _DESCRIBED[params] = tuple(described)
+    return _DESCRIBED[params]
