@@ -6,11 +6,12 @@ import sys
 import time
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tomoline.cli._run_lines import counts_text, lines_of, processor_lines
-from tomoline.queue.model import BatchState, RunState
+from tomoline.cli._run_lines import counts_text, lines_of, processor_lines, recap
+from tomoline.queue import rows
+from tomoline.queue.model import BatchState, Event, RunState
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -33,12 +34,18 @@ class Seen:
         Batches that ended so.
     detached : bool
         Whether the user stopped looking with Ctrl-C.
+    failures : dict
+        Code of the error of each data set that failed and has not finished since.
+    began : float or None
+        When the first of them was started.
     """
 
     finished: int = 0
     failed: int = 0
     killed: int = 0
     detached: bool = False
+    failures: dict[str, str] = field(default_factory=dict)
+    began: float | None = None
 
 
 def attach(project: Project, *, batches: Collection[int] | None = None, since: int = 0) -> Seen:
@@ -61,9 +68,14 @@ def attach(project: Project, *, batches: Collection[int] | None = None, since: i
     except KeyboardInterrupt:
         seen.detached = True
         sys.stderr.write(
-            "\nYou look no more, and the run goes on: 'tomoline status --follow' looks again, "
-            "'tomoline pause' and 'tomoline kill' end it.\n"
+            "\nYou look no more, and the run goes on.\n"
+            "'tomoline status --follow' looks again, 'tomoline pause' and 'tomoline kill' end it.\n"
         )
+        return seen
+    # What failed hours ago has long left the screen.
+    took = None if seen.began is None else max(0.0, time.time() - seen.began)
+    for line in recap(seen.failures, took):
+        _print(line)
     return seen
 
 
@@ -93,7 +105,8 @@ def _look(
         over = _is_over(project, status, wanted)
         for event in project.log.events(after=last):
             last = max(last, event.id)  # they come by time, which is told by several processes
-            _count(seen, event.becomes, event.batch, wanted)
+            if event.becomes and (wanted is None or event.batch in wanted):
+                _count(seen, event, project)
             for line in lines_of(event, project, plain=live is None):
                 _print(line)
         if live is not None:
@@ -115,12 +128,18 @@ def _is_over(project: Project, status: Status, wanted: set[int] | None) -> bool:
         return not any(row[0] in wanted for row in rows)
 
 
-def _count(seen: Seen, becomes: str, batch: int | None, wanted: set[int] | None) -> None:
-    if wanted is not None and batch not in wanted:
-        return
-    seen.finished += becomes == BatchState.FINISHED
-    seen.failed += becomes == BatchState.FAILED
-    seen.killed += becomes == BatchState.KILLED
+def _count(seen: Seen, event: Event, project: Project) -> None:
+    seen.finished += event.becomes == BatchState.FINISHED
+    seen.failed += event.becomes == BatchState.FAILED
+    seen.killed += event.becomes == BatchState.KILLED
+    if event.becomes == BatchState.FAILED:
+        seen.failures[event.data_set] = event.code
+    elif event.becomes == BatchState.FINISHED:
+        seen.failures.pop(event.data_set, None)
+    if event.becomes in (BatchState.FINISHED, BatchState.FAILED) and event.batch is not None:
+        one = rows.batch(project.store, event.batch)
+        if one is not None and one.started:
+            seen.began = min(one.started, seen.began or one.started)
 
 
 def _print(line: str) -> None:
@@ -152,5 +171,6 @@ class _Live(AbstractContextManager[Any]):
         from rich.text import Text
 
         width = self._live.console.width
-        lines = [*processor_lines(status, width), counts_text(status)[:width]]
-        self._live.update(Text("\n".join(lines)))
+        lines = [*processor_lines(status, width), counts_text(status)]
+        # Characters of double width count only there.
+        self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
+from tomoline.cli._templates import counted
 from tomoline.queue import rows
 from tomoline.queue.model import Batch, BatchState, Event, EventKind, RunState
 
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from tomoline.queue.status import Status
 
 BAR = 20
+NAME = 20
+WIDE = 100
+"""On narrower terminals, bars and names are shorter."""
 ENDINGS = (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED, BatchState.PAUSED)
 
 
@@ -68,13 +75,30 @@ def failure_lines(one: Batch) -> Iterator[str]:
 
 def running_line(one: Batch, width: int | None = None) -> str:
     """Return the line of a processor that is busy, cut to a width."""
-    share = one.done / one.total if one.total else 0.0
-    filled = round(min(1.0, share) * BAR)
-    bar = f"[{'#' * filled}{'.' * (BAR - filled)}] {share:4.0%}" if one.total else " " * (BAR + 7)
+    narrow = width is not None and width < WIDE
+    bar_width, name_width = (BAR // 2, NAME * 3 // 4) if narrow else (BAR, NAME)
+    share = min(1.0, one.done / one.total) if one.total else 0.0
+    filled = round(share * bar_width)
+    bar = f"[{'#' * filled}{'.' * (bar_width - filled)}] {share:4.0%}"
+    if not one.total:
+        bar = " " * len(bar)
     passed = duration_text(time.time() - one.started) if one.started else ""
     ending = f"  ({one.wanted} wanted)" if one.wanted else ""
-    text = f"P{one.processor or 0:<3}{one.name:<20} {one.step:<15} {bar}  {passed:<11}{one.label}"
-    return f"{text.rstrip()}{ending}"[:width]
+    name = fitted(one.name, name_width)
+    text = f"P{one.processor or 0:<3}{name:<{name_width}} {one.step:<15} {bar}  {passed:<10} "
+    return f"{f'{text}{one.label}'.rstrip()}{ending}"[:width]
+
+
+def fitted(name: str, width: int) -> str:
+    """Return a name that is at most so long: of long ones the ends, which tell them apart.
+
+    >>> fitted("TS_07", 12), fitted("session_of_may_TS_07", 12)
+    ('TS_07', 'sess...TS_07')
+    """
+    if len(name) <= width:
+        return name
+    tail = (width - 2) // 2
+    return f"{name[: width - 3 - tail]}...{name[-tail:]}"
 
 
 def processor_lines(status: Status, width: int | None = None) -> Iterator[str]:
@@ -86,15 +110,13 @@ def processor_lines(status: Status, width: int | None = None) -> Iterator[str]:
 
 
 def counts_text(status: Status) -> str:
-    """Return how many batches are in which state, how long they may take, and what may come."""
-    counts = [
-        f"{count} {state}"
-        for state, count in status.counts.items()
-        if count and state != BatchState.DROPPED
-    ]
+    """Return how many data sets are in which state, how long the rest may take, what may come."""
+    counts = [f"{count} {state}" for state, count in status.sets.items()]
+    if rest := status.data_sets - sum(status.sets.values()):
+        counts.append(f"{rest} not queued")
     comes = [
-        f"; {what}: {number}"
-        for number, what in ((status.watches, "watched folders"), (status.schedules, "schedules"))
+        f"; {counted(number, what)}"
+        for number, what in ((status.watches, "watched folder"), (status.schedules, "schedule"))
         if number
     ]
     return f"{', '.join(counts) or 'none'}{left_text(status)}{''.join(comes)}"
@@ -102,7 +124,10 @@ def counts_text(status: Status) -> str:
 
 def left_text(status: Status) -> str:
     """Return how long the rest may take, in words; "" where that is not known."""
-    return "" if status.left_s is None else f"; about {duration_text(status.left_s)} left"
+    # What takes longer than those before it has no time left by this reckoning: say nothing then.
+    if status.left_s is None or status.left_s < 1:
+        return ""
+    return f"; about {about_text(status.left_s)} left"
 
 
 def duration_text(seconds: float) -> str:
@@ -111,7 +136,7 @@ def duration_text(seconds: float) -> str:
     >>> duration_text(4.21), duration_text(75), duration_text(7300)
     ('4.2 s', '1 min 15 s', '2 h 1 min')
     """
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{max(0.0, seconds):.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -119,38 +144,120 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
+def about_text(seconds: float) -> str:
+    """Return a duration that nobody needs to know exactly.
+
+    >>> about_text(4.21), about_text(90), about_text(5000), about_text(300_000)
+    ('4 s', '2 min', '1 h 23 min', '3 days')
+    """
+    whole = round(max(0.0, seconds))
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{round(minutes / 1440)} days"
+
+
+def terminal_width() -> int | None:
+    """Return how many columns standard output has; None where it is no terminal."""
+    return get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def status_lines(status: Status) -> Iterator[str]:
-    """Yield the lines of ``tomoline status``."""
+    """Yield the lines of ``tomoline status``: what matters most first."""
     from tomoline.queue.outcome import retries_text
     from tomoline.queue.recovery import utc
 
     yield f"{status.name}  {status.folder}"
-    runner = f", runner {status.runner} on {status.host}" if status.runner else ", no runner"
-    since = f" since {utc(status.began)}" if status.runner and status.began else ""
-    yield f"{status.wanted}{runner}{since}"
+    yield _run_text(status)
+    yield f"{counted(status.data_sets, 'data set')}: {counts_text(status)}"
+    if status.runner:
+        yield from processor_lines(status, terminal_width())
+    for one in status.paused:
+        yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
+    for one in status.later:
+        after = f", after {one.code} {one.at}: {one.found}" if one.code else ""
+        wait = about_text(one.not_before - status.time)
+        yield f"{one.state:<9} {one.name}  tried again at {utc(one.not_before)}, in {wait}{after}"
+    yield from _failures(status.failed)
+    more = status.to_retry - len(status.failed)
+    if more > 0:
+        yield f"and {more} more failed: 'tomoline queue list --state failed'"
     yield (
         f"processors: {status.plan.processors}, threads of each: {status.plan.threads}, "
         f"memory of each: {status.plan.bytes_each / (1 << 30):.1f} GiB"
     )
     yield retries_text(status.retries, status.retry_waits_s)
-    yield f"data sets: {status.data_sets}, batches: {counts_text(status)}"
-    if status.runner:
-        yield from processor_lines(status)
-    for one in status.paused:
-        yield f"{one.state:<9} {one.name}{f'  after {one.step}' if one.step else ''}"
-    for one in status.later:
-        after = f", after {one.code} {one.at}: {one.found}" if one.code else ""
-        yield f"{one.state:<9} {one.name}  tried again at {utc(one.not_before)}{after}"
-    for one in status.failed:
-        yield from failure_lines(one)
-    more = status.to_retry - len(status.failed)
-    if more > 0:
-        yield f"and {more} more failed: 'tomoline queue list --state failed'"
     yield from _hints(status)
+
+
+def _run_text(status: Status) -> str:
+    """Return whether the run goes on, and since when."""
+    from tomoline.queue.recovery import utc
+
+    if status.runner:
+        text = f"{status.wanted}, runner {status.runner} on {status.host}"
+        since = status.began
+    elif status.wanted is RunState.STOPPED and _is_done(status):
+        text, since = "all done, no runner", status.last_ended
+    else:
+        return f"{status.wanted}, no runner"
+    ago = "" if status.runner else " ago"
+    return f"{text}, since {utc(since)} ({about_text(status.time - since)}{ago})" if since else text
+
+
+def _is_done(status: Status) -> bool:
+    """Whether everything that was queued has ended by itself."""
+    return set(status.sets) <= {BatchState.FINISHED, BatchState.FAILED} and bool(status.sets)
+
+
+def _failures(failed: Sequence[Batch]) -> Iterator[str]:
+    """Yield the lines of what failed; a remedy that serves several in a row stands once."""
+    for one, following in zip_longest(failed, failed[1:]):
+        first, *remedy = failure_lines(one)
+        yield first
+        same = following and (following.code, following.remedy) == (one.code, one.remedy)
+        if not same:
+            yield from remedy
 
 
 def _hints(status: Status) -> Iterator[str]:
     if status.to_retry:
-        yield "'tomoline retry' queues what failed again."
-    if status.wanted is not RunState.RUNNING and status.to_resume:
-        yield "'tomoline resume' goes on with what was paused or killed."
+        yield (
+            "'tomoline retry' queues what failed again; "
+            "'tomoline log --data-set NAME' tells what came before."
+        )
+    if not status.data_sets:
+        yield "'tomoline project add PATH' adds data sets."
+    elif not (status.sets or status.watches or status.schedules):
+        yield "'tomoline run PROJECT' queues all data sets and runs them."
+    elif status.wanted is not RunState.RUNNING:
+        if status.to_resume:
+            yield "'tomoline resume' goes on with what was paused or killed."
+        elif status.counts[BatchState.WAITING]:
+            yield "'tomoline resume' goes on with what waits."
+
+
+def recap(failed: Mapping[str, str], seconds: float | None) -> Iterator[str]:
+    """Yield what there is to say at the end of a run besides how many ended how.
+
+    Parameters
+    ----------
+    failed : mapping
+        Names of data sets that failed, with the code of the error.
+    seconds : float or None
+        How long it took; None where that is not known.
+
+    >>> list(recap({"TS_07": "FILE-03"}, 75.0))
+    ["failed: TS_07 (FILE-03); 'tomoline status' tells why", 'took 1 min 15 s']
+    """
+    if failed:
+        from tomoline.queue.reach import shortened
+
+        named = shortened([f"{name} ({code})" if code else name for name, code in failed.items()])
+        yield f"failed: {named}; 'tomoline status' tells why"
+    if seconds is not None:
+        yield f"took {duration_text(seconds)}"

@@ -18,6 +18,12 @@ MANY = 20
 """How many failed batches are listed."""
 RECENT = 50
 """From how many finished batches the time that is left is estimated."""
+# A data set counts as its newest batch, but as running while it runs, whatever waits behind that.
+# SQLite gives the state of the row that has the highest value.
+BY_DATA_SET = (
+    "SELECT state, count(*) FROM (SELECT max(id + (state = 'running') * (1 << 60)), state"
+    " FROM batch WHERE state != 'dropped' GROUP BY data_set) GROUP BY state"
+)
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Status:
 
     Attributes
     ----------
+    time : float
+        When this was so.
     name, folder
         The project.
     wanted : RunState
@@ -42,8 +50,12 @@ class Status:
         What comes of that on this machine.
     data_sets : int
         In the project.
+    sets : dict
+        Data sets by the state of their newest batch; those that have none are left out.
     counts : dict
-        Batches in each state.
+        Batches in each state, also those of earlier runs.
+    last_ended : float or None
+        When a batch ended the last time.
     running, paused, later, failed : list of Batch
         The first ones of these; `later` are those that wait to be tried again, failed ones, but
         those that a newer batch of their data set has followed, come the latest first.
@@ -59,6 +71,7 @@ class Status:
         Folders that are watched, and schedules that run.
     """
 
+    time: float
     name: str
     folder: Path
     wanted: RunState
@@ -70,7 +83,9 @@ class Status:
     memory_bytes: int
     plan: Plan
     data_sets: int
+    sets: dict[str, int]
     counts: dict[str, int]
+    last_ended: float | None
     running: list[Batch]
     paused: list[Batch]
     later: list[Batch]
@@ -85,7 +100,7 @@ class Status:
 
     def document(self) -> dict[str, Any]:
         """Return it as programs read it."""
-        return {**asdict(self), "folder": str(self.folder), "time": time.time()}
+        return {**asdict(self), "folder": str(self.folder)}
 
 
 def read_status(store: Store, runner: int | None, now: float | None = None) -> Status:
@@ -95,6 +110,7 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         run = db.execute("SELECT * FROM run").fetchone()
         found = db.execute("SELECT state, count(*) FROM batch GROUP BY state")
         counts = {str(state): 0 for state in BatchState} | dict(map(tuple, found))
+        sets = dict(map(tuple, db.execute(BY_DATA_SET)))
         listed = {
             state: [
                 to_batch(row)
@@ -130,11 +146,13 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
                 "SELECT count(*) FROM schedule WHERE state = 'running'",
                 f"SELECT count(*) FROM batch WHERE {LAST_FAILED}",
                 f"SELECT count(*) FROM batch WHERE {TO_RESUME}",
+                "SELECT max(ended) FROM batch",
             )
         ]
     retries, waits_s = retries_of(store)
     plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
     return Status(
+        time=now,
         name=store.folder.name,
         folder=store.folder,
         wanted=RunState(run["wanted"]),
@@ -146,7 +164,9 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
         memory_bytes=run["memory"],
         plan=plan,
         data_sets=extra[0],
+        sets={state: sets[state] for state in counts if state in sets},
         counts=counts,
+        last_ended=extra[5],
         running=listed[BatchState.RUNNING],
         paused=listed[BatchState.PAUSED],
         later=later,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from tomoline.cli import _attach
-from tomoline.queue.model import EventKind
+from tomoline.queue.model import BatchState, EventKind
 from tomoline.queue.project import Project
+from tomoline.queue.rows import change_state
+
+S = BatchState
 
 
 def test_each_event_is_told_once(
@@ -26,3 +30,33 @@ def test_each_event_is_told_once(
         _attach.attach(project, since=since)
     said = capsys.readouterr().err
     assert said.count("the first") == said.count("told late") == 1
+
+
+def test_the_end_of_a_run_names_what_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_attach, "LOOK_S", 0.0)
+    names = ("good", "bad", "mended")
+    for name in names:
+        (tmp_path / f"{name}.mrc").touch()
+    with Project.create(tmp_path / "project") as project:
+        project.data_sets.add([tmp_path / f"{name}.mrc" for name in names])
+        since = project.log.last()
+        for name, becomes in (
+            ("mended", S.FAILED),
+            ("good", S.FINISHED),
+            ("bad", S.FAILED),
+            ("mended", S.FINISHED),
+        ):
+            project.queue.add(project.data_sets.entries([name]))
+            (one,) = project.queue.batches(states=(S.WAITING,))
+            began = time.time() - 60
+            change_state(project.store, one, S.RUNNING, "begins", processor=1, started=began)
+            (one,) = project.queue.batches(states=(S.RUNNING,))
+            code = "FILE-03" if becomes is S.FAILED else ""
+            change_state(project.store, one, becomes, "ends", code=code)
+        seen = _attach.attach(project, since=since)
+    assert (seen.finished, seen.failed) == (2, 2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[-2] == "failed: bad (FILE-03); 'tomoline status' tells why"
+    assert lines[-1].startswith("took 1 min ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_what_may_still_come_is_told(project: Project, tmp_path: Path) -> None:
         db.execute(
             "INSERT INTO watch (folder, recipe, began) VALUES (?, 'tilt', 0)", (str(tmp_path),)
         )
-    assert "1 killed; watched folders: 1" in "\n".join(status_lines(status_of(project)))
+    assert "1 killed; 1 watched folder" in "\n".join(status_lines(status_of(project)))
 
 
 def test_what_is_to_be_tried_again_is_told_with_the_reason(project: Project) -> None:
@@ -87,9 +88,68 @@ def test_what_is_to_be_tried_again_is_told_with_the_reason(project: Project) -> 
     with project.store.write() as db:  # as the runner does
         db.execute("UPDATE batch SET code = 'RUN-06' WHERE id = ?", (one.id,))
     assert (
-        "waiting   two  tried again at 1970-01-01 00:02:50 UTC, after RUN-06 /out/two: it is held."
-        in list(status_lines(status_of(project)))
+        "waiting   two  tried again at 1970-01-01 00:02:50 UTC, in 10 s, after RUN-06 /out/two: "
+        "it is held." in list(status_lines(status_of(project)))
     )
+
+
+def test_a_data_set_counts_once_however_often_it_was_run(project: Project) -> None:
+    (one,) = project.queue.batches(states=(S.RUNNING,))
+    for _ in range(3):
+        project.queue.add(project.data_sets.entries(["one"]))
+        (waiting,) = project.queue.batches(states=(S.WAITING,))
+        change_state(project.store, waiting, S.RUNNING, "begins", processor=1, started=100.0)
+        (again,) = project.queue.batches(states=(S.RUNNING,), patterns=["one"])
+        change_state(project.store, again, S.FINISHED, "finished", when=120.0)
+    status = status_of(project)
+    assert status.counts["finished"] == 3
+    assert status.sets == {"running": 1, "finished": 1, "killed": 1}
+    # One that is queued behind itself still runs.
+    project.queue.add(project.data_sets.entries(["two"]))
+    assert one.name == "two"
+    assert status_of(project).sets == status.sets
+    assert "3 data sets: 1 running, 1 finished, 1 killed" in "\n".join(status_lines(status))
+
+
+def test_a_run_that_is_over_is_told_with_its_time(tmp_path: Path) -> None:
+    (tmp_path / "one.mrc").touch()
+    with Project.create(tmp_path / "night") as project:
+
+        def told() -> list[str]:
+            return list(status_lines(read_status(project.store, None, now=7400.0)))
+
+        assert told()[-1] == "'tomoline project add PATH' adds data sets."
+        project.data_sets.add([tmp_path / "one.mrc"])
+        assert told()[1:3] == ["stopped, no runner", "1 data set: 1 not queued"]
+        assert "tomoline run PROJECT" in told()[-1]
+        project.queue.add(project.data_sets.entries())
+        assert told()[1] == "stopped, no runner"
+        assert told()[-1] == "'tomoline resume' goes on with what waits."
+        (one,) = project.queue.batches()
+        change_state(project.store, one, S.RUNNING, "begins", processor=1, started=100.0)
+        (one,) = project.queue.batches()
+        change_state(project.store, one, S.FINISHED, "finished", when=200.0)
+        assert told()[1] == "all done, no runner, since 1970-01-01 00:03:20 UTC (2 h 0 min ago)"
+        assert "resume" not in told()[-1]
+
+
+def test_a_remedy_of_several_failures_is_told_once(project: Project) -> None:
+    (failed,) = status_of(project).failed
+    other = replace(failed, name="other", remedy="Look again.")
+    status = replace(status_of(project), failed=[failed, replace(failed, name="same"), other])
+    lines = [one for one in status_lines(status) if one.startswith(("failed ", "     "))]
+    assert [line.split()[1] for line in lines] == ["one", "same", "Copy", "other", "Look"]
+
+
+def test_a_long_name_leaves_room_for_the_rest(project: Project) -> None:
+    status = status_of(project)
+    status.running[0] = replace(status.running[0], name="grid_3_" * 20 + "TS_07")
+    _, wide = processor_lines(status)
+    _, narrow = processor_lines(status, 80)
+    for line, bar in ((wide, "[#####...............]"), (narrow, "[##........]")):
+        assert line.startswith("P2  grid")
+        assert "TS_07 align" in line
+        assert bar in line
 
 
 def test_a_busy_processor_has_a_bar(project: Project) -> None:
