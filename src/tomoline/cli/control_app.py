@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tomoline.cli._project import ProjectOption
+from tomoline.errors import TomolineError
 
 EXIT_FAILED = 1
 
@@ -84,7 +85,13 @@ def pause_command(
     """
     from tomoline.cli._project import open_project
 
-    with open_project(project) as opened:
+    try:
+        opened = open_project(project)
+    except TomolineError as error:
+        from tomoline.queue.halting import pointed_to_kill
+
+        raise pointed_to_kill(error) from error
+    with opened:
         running = opened.control.pause(at_step=at_step)
     if not running:
         sys.stderr.write("Paused; nothing is being run.\n")
@@ -105,7 +112,8 @@ def kill_command(
 
         tomoline kill TS_03
 
-    Finished steps are kept; 'tomoline resume' goes on from them.
+    Finished steps are kept; 'tomoline resume' goes on from them. Without names it works even if
+    the project's disk is full, or may not be written any more.
     """
     from time import monotonic
 
@@ -114,7 +122,13 @@ def kill_command(
 
     # Not `open_project`: a runner that is gone need not come back to be told to stop.
     began = monotonic()
-    with Project.find(project) as opened:
+    try:
+        opened = Project.find(project)
+    except TomolineError as error:
+        from tomoline.queue.halting import ended_all, pointed_to_kill
+
+        raise (pointed_to_kill if names else ended_all)(error) from error
+    with opened:
         killed = opened.control.kill(tuple(names or ()))
     told = shortened([one.name for one in killed])
     text = f"Killed {told} in {monotonic() - began:.1f} s" if killed else "Nothing was being run"

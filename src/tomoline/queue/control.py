@@ -7,8 +7,6 @@ Every command on a project comes through here, so each method loads only what it
 
 from __future__ import annotations
 
-import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,13 +14,12 @@ from typing import TYPE_CHECKING
 from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.queue.answers import Reset, Started
-from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.model import Batch, BatchState, EventKind
 from tomoline.queue.recovery import (
     find_runner,
     recover,
     refuse_other_host,
     start_runner,
-    take_over_from,
 )
 from tomoline.queue.store import Store
 
@@ -34,8 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Control", "Reset", "Started"]
 
 S = BatchState
-LATE_S = 0.2
-"""Longer than a runner takes to see what is wanted."""
 
 
 class Control:
@@ -109,36 +104,18 @@ class Control:
             dual-axis set with one stack, QUEUE-04 and PARAM-05 for the steps, PROJ-07 where another
             machine runs the project, QUEUE-09 if the runner does not start.
         """
-        from tomoline.queue.asking import enqueue, go_on
-        from tomoline.queue.reach import asked_for, refuse_missing_axes
+        from tomoline.queue.starting import Means, start
 
         refuse_other_host(self._store)
-        entries = self._data_sets.entries(patterns, flagged=not patterns)
-        waits = not entries and self._waits()
-        if not entries and not waits:
-            raise errors.queue.NOTHING_TO_DO.error(
-                self._store.folder, "it has no data set whose run flag is set."
-            )
-        refuse_missing_axes(self._store, entries)
-        asked = asked_for(entries, first, last, any_step=any_step)
-        if dry_run:
-            from tomoline.queue.rehearsal import rehearse
-
-            plans = [
-                one
-                for entry in entries
-                for one in rehearse(self._store, entry, asked[entry.recipe])
-            ]
-            return Started([], [entry.name for entry in entries], plans=plans)
-        with self._store.write() as db:
-            numbers, already = enqueue(self._queue, entries, asked, named=bool(patterns))
-            go_on(db, processors, threads, memory)
-            what = _count(len(numbers), "data set")
-            self._store.add_event(EventKind.RUN, f"run asked for, with {what}")
-            event = _last_event(db)
-        self._ensure(self._store)
-        names = [entry.name for entry in entries if entry.name not in set(already)]
-        return Started(numbers, names, already, event=event)
+        return start(
+            self._store,
+            self._ensure,
+            patterns,
+            (first, last),
+            Means(processors, threads, memory),
+            any_step=any_step,
+            dry_run=dry_run,
+        )
 
     def pause(self, *, at_step: bool = False) -> list[Batch]:
         """Start no more batches; those that run end, or with `at_step` stop at their next step.
@@ -151,23 +128,13 @@ class Control:
         Raises
         ------
         TomolineError
-            QUEUE-07 if nothing runs, PROJ-07 where another machine runs the project.
+            QUEUE-07 if nothing runs, PROJ-07 where another machine runs the project, FILE-08 and
+            the like where it cannot be written down; then nothing is paused.
         """
+        from tomoline.queue.stopping import pause
+
         refuse_other_host(self._store)
-        with self._store.write() as db:
-            running = self._queue.batches(states=(S.RUNNING,))
-            if self._wanted(db) is RunState.STOPPED and not running:
-                raise errors.queue.WRONG_STATE.error(
-                    self._store.folder, "nothing runs that could be paused."
-                )
-            db.execute("UPDATE run SET wanted = ?", (RunState.PAUSED,))
-            if at_step:
-                db.execute(
-                    "UPDATE batch SET wanted = 'pause' WHERE state = 'running' AND wanted = ''"
-                )
-            when = "at the next step" if at_step else "after the present data sets"
-            self._store.add_event(EventKind.RUN, f"pause asked for, {when}")
-        return running
+        return pause(self._store, at_step=at_step)
 
     def kill(self, patterns: Sequence[str] = (), *, wait: bool = True) -> list[Batch]:
         """End what runs, now, with all its processes; `resume` goes on with it.
@@ -188,37 +155,14 @@ class Control:
         Raises
         ------
         TomolineError
-            QUEUE-07 if none of those named runs or waits, PROJ-07, PROJ-08.
+            QUEUE-07 if none of those named runs or waits, PROJ-07, PROJ-08; FILE-08 and the like
+            where it cannot be written down. Without patterns all is ended even so, runner and all,
+            and the error tells what has ended, and what to do.
         """
-        from tomoline.queue.asking import set_aside
-        from tomoline.queue.killing import wait_until_killed
-        from tomoline.queue.reach import shortened
+        from tomoline.queue.stopping import kill
 
         refuse_other_host(self._store)
-        with self._store.write() as db:
-            if patterns:
-                killed = set_aside(self._store, self._data_sets.entries(patterns))
-            else:
-                killed = self._queue.batches(states=(S.RUNNING,))
-                db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
-            running = [one for one in killed if one.state is S.RUNNING]
-            db.executemany(
-                "UPDATE batch SET wanted = 'kill' WHERE id = ?", [(one.id,) for one in running]
-            )
-            names = f": {shortened([one.name for one in killed])}" if killed else ""
-            self._store.add_event(
-                EventKind.RUN,
-                f"kill asked for{names}",
-                level="warning",
-                code=errors.queue.KILLED.code,
-            )
-        if wait:
-            wait_until_killed(self._store, running, self._alive)
-        if wait and not patterns and self._alive(self._store) is not None:
-            # The runner may have been about to start one when it was told to stop.
-            time.sleep(LATE_S)
-            wait_until_killed(self._store, self._stopped_late(), self._alive)
-        return killed
+        return kill(self._store, patterns, self._alive, wait=wait)
 
     def resume(
         self,
@@ -243,27 +187,12 @@ class Control:
             QUEUE-06 if nothing waits or runs, PROJ-07 where another machine runs the project,
             QUEUE-09 if the runner does not start.
         """
-        from tomoline.queue.asking import go_on
+        from tomoline.queue.starting import Means, resume
 
         if not take_over:
             refuse_other_host(self._store)
-        with self._store.write() as db:
-            if take_over:
-                take_over_from(self._store)
-            again = self._queue.resume_ended()
-            if not self._has_use(db):
-                raise errors.queue.NOTHING_TO_DO.error(
-                    self._store.folder,
-                    "nothing is paused, killed or waiting.",
-                    "'tomoline run PROJECT' queues data sets, 'tomoline retry' those that failed.",
-                )
-            go_on(db, processors, threads, memory)
-            self._store.add_event(
-                EventKind.RUN, f"resume asked for, {_count(len(again), 'data set')} to go on with"
-            )
-            event = _last_event(db)
-        self._ensure(self._store)
-        return Started([one.id for one in again], [one.name for one in again], event=event)
+        means = Means(processors, threads, memory)
+        return resume(self._store, self._ensure, means, take_over=take_over)
 
     def reset(self, patterns: Sequence[str] = (), *, remove_results: bool = False) -> Reset:
         """Forget what was done: batches are dropped, and all steps run again when next asked for.
@@ -315,32 +244,3 @@ class Control:
         from tomoline.queue.status import read_status
 
         return read_status(self._store, self._alive(self._store))
-
-    def _stopped_late(self) -> list[Batch]:
-        """Return what runs although nothing is to run."""
-        with self._store.read() as db:
-            stopped = self._wanted(db) is RunState.STOPPED
-        return self._queue.batches(states=(S.RUNNING,)) if stopped else []
-
-    def _wanted(self, db: sqlite3.Connection) -> RunState:
-        return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
-
-    def _has_use(self, db: sqlite3.Connection) -> bool:
-        """Whether there is anything that could go on, or come while the run goes on."""
-        row = db.execute(
-            "SELECT EXISTS (SELECT 1 FROM batch WHERE state IN ('waiting', 'running'))"
-            " OR EXISTS (SELECT 1 FROM watch WHERE active)"
-            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running')"
-        ).fetchone()
-        return bool(row[0]) or self._wanted(db) is RunState.PAUSED
-
-    def _waits(self) -> bool:
-        return bool(self._queue.batches(states=(S.WAITING,), limit=1))
-
-
-def _last_event(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT max(id) FROM event").fetchone()[0])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

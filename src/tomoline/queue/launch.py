@@ -13,11 +13,12 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tomoline import errors
 from tomoline.queue.process import birth_of, is_alive
-from tomoline.queue.store import Store
+from tomoline.queue.store import WORK, Store
 
 LOCK = "runner.lock"
 OUTPUT = "runner.log"
@@ -56,6 +57,24 @@ def lock_project(store: Store, wait_s: float = 0.0) -> int | None:
             time.sleep(0.02)
         else:
             return file
+
+
+def sign_lock(file: int) -> None:
+    """Write into the lock who holds it, for those who cannot ask the store."""
+    words = f"{os.getpid()} {birth_of(os.getpid())}\n".encode()
+    with suppress(OSError):  # a full disk: the store does not take a runner either then
+        os.pwrite(file, words, 0)
+        os.ftruncate(file, len(words))
+
+
+def lock_holder(folder: Path) -> tuple[int, str] | None:
+    """Return pid and birth of a project's living runner, by its lock alone; None without one."""
+    try:
+        pid, birth = (folder / WORK / LOCK).read_text(encoding="ascii").split()
+        found = int(pid), birth
+    except (OSError, ValueError):
+        return None
+    return found if is_alive(*found) else None
 
 
 def ensure_runner(store: Store) -> int:

@@ -24,8 +24,15 @@ def recover(
 ) -> list[Notice]:
     """Start the runner again where it was to go on and is gone, and tell what it was doing.
 
-    It costs one query and one look at a lock when all is well, so that every command can do it.
+    It costs two queries and a look at a lock when all is well, so that every command can do it.
     """
+    from tomoline.queue.permit import is_withdrawn, write_down_kill
+
+    notices = []
+    if is_withdrawn(store):
+        refuse_other_host(store)
+        late = write_down_kill(store)
+        notices += [late] if late is not None else []
     with store.read() as db:
         run = db.execute(
             "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
@@ -34,20 +41,20 @@ def recover(
             " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running') AS served FROM run"
         ).fetchone()
     if run["wanted"] != RunState.RUNNING and not run["busy"] and not run["served"]:
-        return []
+        return notices
     refuse_other_host(store)
     if run["halted"] and run["wanted"] == RunState.RUNNING:
         _go_on_with_late(store)
     if alive(store) is not None:
-        return []
-    notices = []
-    if run["pid"] is not None:  # else it is just being started
+        return notices
+    if run["pid"] is not None and not notices:  # else it is just being started, or was killed
         with store.read() as db:
             rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
             running = [to_batch(row) for row in rows]
-        notices.append(errors.queue.RUNNER_GONE.notice(store.folder, f"{_what_was(run, running)}."))
+        gone = errors.queue.RUNNER_GONE.notice(store.folder, f"{_what_was(run, running)}.")
+        notices.append(gone)
         with store.write():
-            store.add_event(EventKind.RUN, notices[0].found, level="warning", code=notices[0].code)
+            store.add_event(EventKind.RUN, gone.found, level="warning", code=gone.code)
     ensure(store)
     return notices
 

@@ -18,7 +18,7 @@ from types import FrameType
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.background import service_threads
-from tomoline.queue.launch import lock_project, runner_process
+from tomoline.queue.launch import lock_project, runner_process, sign_lock
 from tomoline.queue.model import EventKind
 from tomoline.queue.process import birth_of
 from tomoline.queue.processors import SystemLauncher
@@ -61,6 +61,7 @@ def _serve(store: Store) -> int:
     if lock is None:
         raise errors.queue.RUNNING.error(store.folder, "its runner is at work.")
     try:
+        sign_lock(lock)
         identity = _identity(store)
         _register(store)
         ending = _Ending()
@@ -81,11 +82,14 @@ def _serve(store: Store) -> int:
 
 def _register(store: Store) -> None:
     """Write down that this process is the runner; refuse if another machine has the project."""
+    from tomoline.queue.permit import give_permit, write_down_kill
     from tomoline.queue.recovery import refuse_other_host
 
     refuse_other_host(store)
+    write_down_kill(store)
     now = time.time()
     with store.write() as db:
+        give_permit(store)
         db.execute(
             "UPDATE run SET pid = ?, birth = ?, host = ?, began = ?, seen = ?",
             (os.getpid(), birth_of(os.getpid()), socket.gethostname(), now, now),

@@ -57,7 +57,7 @@ def _coded(error: sqlite3.Error, folder: Path) -> TomolineError:
     name = getattr(error, "sqlite_errorname", "") or ""
     path = folder / FILE
     unsure = name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
-    if name.startswith("SQLITE_FULL") or (unsure and _is_full(folder)):
+    if name.startswith("SQLITE_FULL") or (unsure and is_full(folder)):
         return errors.files.DISK_FULL.error(path, f"The disk is full ({error}).")
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return errors.project.READ_ONLY.error(folder, f"{error}.")
@@ -70,7 +70,8 @@ def _coded(error: sqlite3.Error, folder: Path) -> TomolineError:
     return errors.running.INTERNAL.error(path, f"{name} {error}.")
 
 
-def _is_full(folder: Path) -> bool:
+def is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no room for what SQLite needs."""
     there = next(one for one in (folder, *folder.parents) if one.exists())
     try:
         found = os.statvfs(there)

@@ -1,0 +1,104 @@
+"""Starting and resuming a run: batches are queued, or wait again, and a runner is seen to."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from tomoline import errors
+from tomoline.queue.answers import Started
+from tomoline.queue.asking import enqueue, go_on
+from tomoline.queue.batches import Queue
+from tomoline.queue.data_sets import DataSets
+from tomoline.queue.model import BatchState, EventKind, RunState
+from tomoline.queue.reach import asked_for, refuse_missing_axes
+from tomoline.queue.recovery import take_over_from
+from tomoline.queue.rows import wanted_of
+from tomoline.queue.store import Store
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a run is given: batches side by side, threads of each, bytes for all together.
+
+    What is None stays as it was, 0 is what the machine has.
+    """
+
+    processors: int | None
+    threads: int | None
+    memory: int | None
+
+
+def start(
+    store: Store,
+    ensure: Callable[[Store], int],
+    patterns: Sequence[str],
+    steps: tuple[str, str],
+    means: Means,
+    *,
+    any_step: bool,
+    dry_run: bool,
+) -> Started:
+    """Queue data sets with the steps from one to another, and run; see `Control.start`."""
+    entries = DataSets(store).entries(patterns, flagged=not patterns)
+    queue = Queue(store)
+    if not entries and not queue.batches(states=(BatchState.WAITING,), limit=1):
+        raise errors.queue.NOTHING_TO_DO.error(
+            store.folder, "it has no data set whose run flag is set."
+        )
+    refuse_missing_axes(store, entries)
+    asked = asked_for(entries, *steps, any_step=any_step)
+    if dry_run:
+        from tomoline.queue.rehearsal import rehearse
+
+        plans = [one for entry in entries for one in rehearse(store, entry, asked[entry.recipe])]
+        return Started([], [entry.name for entry in entries], plans=plans)
+    with store.write() as db:
+        numbers, already = enqueue(queue, entries, asked, named=bool(patterns))
+        go_on(db, means.processors, means.threads, means.memory)
+        store.add_event(EventKind.RUN, f"run asked for, with {_count(len(numbers))}")
+        event = _last_event(db)
+    ensure(store)
+    names = [entry.name for entry in entries if entry.name not in set(already)]
+    return Started(numbers, names, already, event=event)
+
+
+def resume(
+    store: Store, ensure: Callable[[Store], int], means: Means, *, take_over: bool
+) -> Started:
+    """Let wait again what was ended, and run; see `Control.resume`."""
+    with store.write() as db:
+        if take_over:
+            take_over_from(store)
+        again = Queue(store).resume_ended()
+        if not _has_use(store):
+            raise errors.queue.NOTHING_TO_DO.error(
+                store.folder,
+                "nothing is paused, killed or waiting.",
+                "'tomoline run PROJECT' queues data sets, 'tomoline retry' those that failed.",
+            )
+        go_on(db, means.processors, means.threads, means.memory)
+        store.add_event(EventKind.RUN, f"resume asked for, {_count(len(again))} to go on with")
+        event = _last_event(db)
+    ensure(store)
+    return Started([one.id for one in again], [one.name for one in again], event=event)
+
+
+def _has_use(store: Store) -> bool:
+    """Whether there is anything that could go on, or come while the run goes on."""
+    with store.read() as db:
+        row = db.execute(
+            "SELECT EXISTS (SELECT 1 FROM batch WHERE state IN ('waiting', 'running'))"
+            " OR EXISTS (SELECT 1 FROM watch WHERE active)"
+            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running')"
+        ).fetchone()
+    return bool(row[0]) or wanted_of(store) is RunState.PAUSED
+
+
+def _last_event(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT max(id) FROM event").fetchone()[0])
+
+
+def _count(number: int) -> str:
+    return f"{number} data set{'' if number == 1 else 's'}"

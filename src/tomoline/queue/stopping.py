@@ -1,0 +1,90 @@
+"""Pausing and killing a run: what is wanted is written down, and a kill is seen to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue.asking import set_aside
+from tomoline.queue.batches import Queue
+from tomoline.queue.halting import ended_all, pointed_to_kill
+from tomoline.queue.killing import wait_until_killed
+from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.reach import shortened
+from tomoline.queue.rows import wanted_of
+from tomoline.queue.store import Store
+
+S = BatchState
+LATE_S = 0.2
+"""Longer than a runner takes to see what is wanted."""
+
+
+def pause(store: Store, *, at_step: bool) -> list[Batch]:
+    """Want the run to pause; see `Control.pause`."""
+    try:
+        with store.write() as db:
+            running = Queue(store).batches(states=(S.RUNNING,))
+            if wanted_of(store) is RunState.STOPPED and not running:
+                raise errors.queue.WRONG_STATE.error(
+                    store.folder, "nothing runs that could be paused."
+                )
+            db.execute("UPDATE run SET wanted = ?", (RunState.PAUSED,))
+            if at_step:
+                db.execute(
+                    "UPDATE batch SET wanted = 'pause' WHERE state = 'running' AND wanted = ''"
+                )
+            when = "at the next step" if at_step else "after the present data sets"
+            store.add_event(EventKind.RUN, f"pause asked for, {when}")
+    except TomolineError as error:
+        raise pointed_to_kill(error) from error
+    return running
+
+
+def kill(
+    store: Store, patterns: Sequence[str], alive: Callable[[Store], int | None], *, wait: bool
+) -> list[Batch]:
+    """End what runs, or the data sets that are named; see `Control.kill`."""
+    try:
+        killed, running = _want_killed(store, patterns)
+        if wait:
+            wait_until_killed(store, running, alive)
+        if wait and not patterns and alive(store) is not None:
+            # The runner may have been about to start one when it was told to stop.
+            time.sleep(LATE_S)
+            wait_until_killed(store, _stopped_late(store), alive)
+    except TomolineError as error:
+        raise (pointed_to_kill if patterns else ended_all)(error) from error
+    return killed
+
+
+def _want_killed(store: Store, patterns: Sequence[str]) -> tuple[list[Batch], list[Batch]]:
+    """Write down what is to be killed; return it, and that part of it that runs."""
+    with store.write() as db:
+        if patterns:
+            from tomoline.queue.data_sets import DataSets
+
+            killed = set_aside(store, DataSets(store).entries(patterns))
+        else:
+            killed = Queue(store).batches(states=(S.RUNNING,))
+            db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
+        running = [one for one in killed if one.state is S.RUNNING]
+        db.executemany(
+            "UPDATE batch SET wanted = 'kill' WHERE id = ?", [(one.id,) for one in running]
+        )
+        names = f": {shortened([one.name for one in killed])}" if killed else ""
+        store.add_event(
+            EventKind.RUN,
+            f"kill asked for{names}",
+            level="warning",
+            code=errors.queue.KILLED.code,
+        )
+    return killed, running
+
+
+def _stopped_late(store: Store) -> list[Batch]:
+    """Return what runs although nothing is to run."""
+    with store.read():
+        stopped = wanted_of(store) is RunState.STOPPED
+        return Queue(store).batches(states=(S.RUNNING,)) if stopped else []
