@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tomoline.errors import Faults, TomolineError
+from tomoline.queue.batch_range import Range, joined
 from tomoline.queue.batches import Queue
 from tomoline.queue.log import Log, explain_states
 from tomoline.queue.model import Batch, BatchState, DataSetEntry
@@ -266,7 +267,9 @@ def test_failed_ones_are_tried_again_behind_the_others(store: Store, queue: Queu
             store, one, S.FAILED, "broken", code="FILE-03", found="it is short.", retries=2
         )
         with store.write() as db:
-            db.execute("UPDATE batch SET code = 'FILE-03', alone = 1 WHERE id = ?", (number,))
+            db.execute(
+                "UPDATE batch SET code = 'FILE-03', alone = 1, threads = 1 WHERE id = ?", (number,)
+            )
     queue.add(entries[3:4])  # by now somebody has queued this one himself
     with pytest.raises(TomolineError) as error:
         queue.retry(["TS_0", "TS_1"])
@@ -276,7 +279,8 @@ def test_failed_ones_are_tried_again_behind_the_others(store: Store, queue: Queu
     assert line(queue) == names(1, 4, 3, 2, 0)
     again = batch(store, 1)
     assert again is not None
-    assert (again.code, again.found, again.retries, again.alone) == ("", "", 0, False)
+    assert (again.code, again.found, again.retries) == ("", "", 0)
+    assert (again.alone, again.threads) == (False, 0)
     assert queue.retry() == []
 
 
@@ -302,6 +306,68 @@ def test_a_resumed_one_joins_the_one_that_waits(store: Store, queue: Queue) -> N
     joined = queue.batches(limit=1)[0]
     assert (joined.id, joined.first, joined.last, joined.reached) == (3, "", "", "")
     assert present(store)[2] is S.DROPPED
+
+
+def test_steps_that_were_done_count_only_as_long_as_the_same_is_asked_for(
+    store: Store, queue: Queue
+) -> None:
+    entries = fill(store)
+    queue.add(entries[:2], first="align")
+    for number in (1, 2):
+        become(store, number, S.RUNNING, S.PAUSED)
+        with store.write() as db:
+            db.execute("UPDATE batch SET reached = ':position' WHERE id = ?", (number,))
+    queue.resume_ended()
+    queue.add(entries[:1], first="align")
+    assert become(store, 1).reached == ":position"
+    queue.add(entries[:1], first="align", last="trim")
+    assert become(store, 1).reached == ""
+    # Joined, it keeps what it has done itself if the other one asks for nothing else.
+    become(store, 2, S.RUNNING)
+    queue.add(entries[1:2], first="align")
+    with store.write() as db:
+        db.execute("UPDATE batch SET reached = ':align' WHERE id = 3")
+    queue.wait_again(become(store, 2), "tried again")
+    assert become(store, 3).reached == ":align"
+    become(store, 3, S.RUNNING)
+    queue.add(entries[1:2], first="track")
+    with store.write() as db:
+        db.execute("UPDATE batch SET reached = ':track' WHERE id = 4")
+    queue.wait_again(become(store, 3), "tried again")
+    assert (become(store, 4).first, become(store, 4).reached) == ("track", ":track")
+    become(store, 4, S.RUNNING)
+    queue.add(entries[1:2], first="align")
+    with store.write() as db:
+        db.execute("UPDATE batch SET reached = ':align' WHERE id = 5")
+    queue.wait_again(become(store, 4), "tried again")
+    assert (become(store, 5).first, become(store, 5).reached) == ("track", "")
+
+
+def test_steps_asked_for_one_by_one_are_joined_too() -> None:
+    one, other = Range(only="trim,setup"), Range(only="align")
+    assert joined(one, other, "tilt") == Range(only="setup,align,trim")
+    assert joined(one, Range(), "tilt") == Range()
+
+
+def test_one_behind_a_paused_one_waits_for_it(store: Store, queue: Queue) -> None:
+    entries = fill(store)
+    queue.add(entries[:1])
+    become(store, 1, S.RUNNING, S.PAUSED)
+    queue.add(entries[:2])
+    found = queue.next(time.time(), alone_allowed=True)
+    assert found is not None
+    assert found.name == "TS_1"
+
+
+def test_one_that_was_killed_while_it_waited_for_its_time_begins_at_once(
+    store: Store, queue: Queue
+) -> None:
+    queue.add(fill(store)[:1])
+    with store.write() as db:
+        db.execute("UPDATE batch SET not_before = 1e12")
+    become(store, 1, S.KILLED)
+    queue.resume_ended()
+    assert queue.next(time.time(), alone_allowed=True) is not None
 
 
 def test_two_killed_parts_of_a_data_set_become_one(store: Store, queue: Queue) -> None:
@@ -330,7 +396,8 @@ def test_one_that_runs_waits_again_or_ends_for_the_one_behind_it(
     queue.add(entries[:1], only="trim")
     again: dict[str, Any] = {"threads": 2, "retries": 2, "found": "too little memory."}
     queue.wait_again(become(store, 1), "tried again", code="QUEUE-10", when=time.time(), **again)
-    assert present(store) == {1: S.FAILED, 2: S.WAITING, 3: S.WAITING}
+    # It has not failed: what it was to do is still to be done.
+    assert present(store) == {1: S.DROPPED, 2: S.WAITING, 3: S.WAITING}
     other = batch(store, 3)
     assert other is not None
     assert other.only == ""  # it does what both were to do

@@ -87,6 +87,18 @@ def test_what_belongs_to_the_views_of_axis_a_is_not_used_for_axis_b(
     assert not set(values) & {"setup.exclude_views", "find_fiducials.boundary_model"}
 
 
+def test_what_is_shared_by_axes_b_holds_for_them_alone(
+    project: Project, pair: DataSetEntry
+) -> None:
+    project.layers.update({THICKNESS: (300, "--set")}, axis="b")
+    project.layers.update({THICKNESS: (200, "--set")})
+    for axis, value, names in (("a", 200, ["project"]), ("b", 300, ["project", "project, axis b"])):
+        said = project.layers.explain(pair, THICKNESS, axis)
+        assert [one.layer for one in said] == ["default", *names]
+        assert said[-1].value == value
+    assert list(project.layers.all()) == ["project"]
+
+
 def test_a_value_that_another_parameter_replaces_does_not_hold(
     project: Project, pair: DataSetEntry
 ) -> None:

@@ -86,6 +86,16 @@ def test_one_that_is_just_taken_out_makes_room(race: Race, monkeypatch: pytest.M
     assert [one.job.name for one in race.launcher.living] == ["two"]
 
 
+def test_steps_that_are_just_asked_for_are_run(race: Race, monkeypatch: pytest.MonkeyPatch) -> None:
+    race.control.start()
+    entry = race.face.data_sets.entry("one")
+    act = lambda: race.face.queue.add([entry], first="align", last="trim")  # noqa: E731
+    between(race, monkeypatch, race.runner._queue, "next", act)
+    race.runner.turn()
+    job = race.launcher.of("one").job
+    assert (job.first, job.last) == ("align", "trim")
+
+
 @pytest.mark.parametrize("names", [["one"], []])
 def test_a_kill_that_is_quicker_than_the_look_kills(
     race: Race, monkeypatch: pytest.MonkeyPatch, names: list[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sqlite3
 import threading
@@ -111,6 +112,7 @@ def test_batches_run_side_by_side_in_order_until_all_is_done(night: Night) -> No
     night.go()
     assert night.states() == {"one": "running", "two": "running", "three": "waiting"}
     assert (night.batch("one").processor, night.batch("two").processor) == (1, 2)
+    assert night.batch("one").pid == night.worker("one").pid  # a kill needs it at once
     night.worker("two").step("setup")
     night.worker("two").finish()
     night.turn()
@@ -198,6 +200,9 @@ def test_one_batch_is_killed_and_the_others_go_on(night: Night) -> None:
     night.turn()
     night.turn()
     assert night.states() == {"one": "killed", "two": "running", "three": "running"}
+    assert night.batch("one").wanted == ""
+    of_first = night.project.log.events(processor=1, kind="state")
+    assert [one.becomes for one in of_first] == ["running", "killed", "running"]
 
 
 def test_what_finished_before_the_kill_reached_it_is_finished(night: Night) -> None:
@@ -380,6 +385,19 @@ def test_a_process_that_nobody_wants_any_more_is_ended(night: Night) -> None:
     assert orphan.signals == ["KILL"]
 
 
+def test_as_long_as_anything_holds_its_job_a_batch_runs(night: Night) -> None:
+    night.go()
+    child = os.dup(night.worker("one")._claim or -1)  # which a process inherits
+    try:
+        night.worker("one").die()
+        night.turn()
+        assert night.states()["one"] == "running"
+    finally:
+        os.close(child)
+    night.turn()
+    assert night.states()["one"] == "waiting"
+
+
 def test_what_is_transient_is_tried_again_and_then_set_aside(night: Night) -> None:
     night.store.set_setting("retries", "2")
     night.go()
@@ -480,6 +498,7 @@ def test_a_process_that_cannot_be_started_is_started_later(night: Night) -> None
     with pytest.raises(TomolineError, match="no more processes"):
         night.go()
     assert night.states() == {"one": "waiting", "two": "waiting", "three": "waiting"}
+    assert night.batch("one").code == ""  # nothing is wrong with it
     night.launcher.before = None
     night.turn(5.0)
     assert night.states()["one"] == "waiting"

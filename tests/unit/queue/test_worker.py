@@ -357,14 +357,22 @@ def test_a_job_is_taken_once(tmp_path: Path) -> None:
     assert take_back(path) is Claim.VOID
 
 
-def test_a_process_that_is_late_does_nothing(tmp_path: Path) -> None:
+def test_a_process_that_is_late_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "7-1.json"
     job = make_job(tmp_path)
     path.write_text(job.text())
-    late = os.open(path, os.O_RDWR)  # it has opened the file when the runner takes it back
-    assert take_back(path) is Claim.VOID
-    os.close(late)
+    lock = fcntl.flock
+
+    def lock_too_late(file: int, how: int) -> None:
+        monkeypatch.undo()
+        assert take_back(path) is Claim.VOID  # it has opened the file by then
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock_too_late)
     assert worker.main([str(path)]) == worker.FINISHED
+    assert fcntl.flock is lock
     assert not Path(job.events).exists()
 
 
