@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 
 TRACKING = "runtime.Fiducials.any.trackingMethod"
 SEEDING = "runtime.Fiducials.any.seedingMethod"
+BOUNDARIES = (
+    "runtime.SeedFinding.any.rawBoundaryModel",
+    "runtime.PatchTracking.any.rawBoundaryModel",
+)
 SET_HERE = ("name", "dataset_directory", "dual_axis", "boundary_from")
 """Parameters of the set-up that the table of data sets decides."""
 
@@ -117,20 +121,39 @@ def batch_of(project: Project, entry: DataSetEntry) -> tuple[Written, str]:
     leave_out_others(layers[0], result, entry.name)
     lines = dict(result.entries)
     if entry.dual:
-        add_axis_b(lines, _directives(merged[1], entry), result, entry.name)
+        add_axis_b(lines, _directives(merged[1], entry, "b"), result, entry.name)
+        for name in BOUNDARIES:  # IMOD, too, carries that of axis a over, unless it is told not to
+            if not lines.get(name.replace(".any.", ".b.")):
+                lines.pop(name.replace(".any.", ".b."), None)
     lines = _first_lines(entry, lines, result) | lines
     lines.setdefault(SEEDING, "3" if entry.dual else "1")
     result.entries = in_order(lines)
     return result, lines[COPYARG + "name"]
 
 
-def _directives(merged: Validated, entry: DataSetEntry) -> Written:
+def _directives(merged: Validated, entry: DataSetEntry, axis: str = "a") -> Written:
     given = given_values(merged)
     setup = given.get("setup", {})
     for name in SET_HERE:
         setup.pop(name, None)
-    result = written(_settled(given, merged), TILT.steps, where=entry.name, every=True)
-    return result
+    seeds = given.setdefault("find_fiducials", {})
+    if seeds.get("boundary_model") is None and (beside := _boundary(entry, axis)):
+        seeds["boundary_model"] = beside
+    return written(_settled(given, merged), TILT.steps, where=entry.name, every=True)
+
+
+def _boundary(entry: DataSetEntry, axis: str) -> Path | None:
+    """Return the boundary model that a run finds by itself, and IMOD does not."""
+    from tomoline.steps._carry_boundary import is_carried
+
+    second = axis == "b"
+    source = entry.source_b if second and entry.source_b else entry.source
+    places = (
+        entry.folder / f"{entry.roots[second]}_rawbound.mod",
+        source.with_name(f"{source.stem}_rawbound.mod"),
+    )
+    there = (path.absolute() for path in places if path.is_file())
+    return next((path for path in there if not is_carried(path)), None)
 
 
 def _settled(given: dict[str, dict[str, Any]], merged: Validated) -> dict[str, dict[str, Any]]:

@@ -1,11 +1,15 @@
 """Batch files for IMOD, read back by our own reader of batch files."""
 
+import hashlib
+import json
+
 import pytest
 
 from tomoline.errors import TomolineError
 from tomoline.files import adoc
 from tomoline.queue.project import Project
 from tomoline.recipes import TILT
+from tomoline.steps._carry_boundary import mark_of
 from tomoline.surfaces import batch_files
 from tomoline.surfaces.parameters import gather
 from tomoline.workflow.given import Layer, merge
@@ -115,9 +119,37 @@ def test_two_axes_stand_in_one_file(project, tmp_path):
     assert "comparam.trackb.beadtrack.RoundsOfTracking" not in lines
     for axis in ("a", "b"):
         found = read_back(written.path, axis)
-        assert differences(found.parameters, parameters(project, entry, axis)) == {
-            ("find_fiducials", "method"): ("beads", "auto")
-        }
+        other = differences(found.parameters, parameters(project, entry, axis))
+        assert other.pop(("find_fiducials", "method")) == ("beads", "auto")
+        # Without a word about axis b, IMOD carries the boundary of axis a over, too.
+        assert set(other) == ({("find_fiducials", "boundary_model")} if axis == "b" else set())
+    assert "runtime.SeedFinding.b.rawBoundaryModel" not in lines
+
+
+def test_a_boundary_that_is_found_by_itself_is_told_imod(project, tmp_path):
+    pair, lone = add(project, tmp_path, "TSa.mrc", "TSb.mrc", "lone.st")
+    drawn = {name: pair.source.with_name(f"{name}_rawbound.mod") for name in ("TSa", "lone")}
+    for path in drawn.values():
+        path.write_bytes(b"model")
+    lone.folder.mkdir()
+    nearer = lone.folder / "lone_rawbound.mod"
+    nearer.write_bytes(b"drawn again, beside the results")
+    pair.folder.mkdir()
+    carried = pair.folder / "TSb_rawbound.mod"
+    carried.write_bytes(b"carried over")
+    mark = {"sha256": hashlib.sha256(carried.read_bytes()).hexdigest()}
+    mark_of(carried).write_text(json.dumps(mark))
+    seeds = "runtime.SeedFinding.{}.rawBoundaryModel"
+
+    def told(entry):
+        [written] = batch_files.export(project, [entry.name])
+        lines = {one.key: one.value for one in adoc.read(written.path).entries}
+        return lines.get(seeds.format("any")), lines.get(seeds.format("b"))
+
+    assert told(lone) == (str(nearer), None)
+    assert told(pair) == (str(drawn["TSa"]), None)
+    carried.write_bytes(b"changed by hand")
+    assert told(pair) == (str(drawn["TSa"]), str(carried))
 
 
 def test_what_is_missing_is_told_and_stands_in_the_file(project, tmp_path):
