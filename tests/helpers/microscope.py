@@ -133,14 +133,14 @@ class Watched:
         """Return the codes of what was warned about, in order."""
         return [one.code for one in self.project.log.events(kind="watch") if one.code]
 
-    def run_next(self, ending: BatchState = BatchState.FINISHED) -> str:
-        """Run the next batch to its end, and return its data set."""
+    def run_next(self, ending: BatchState = BatchState.FINISHED, *, code: str = "") -> str:
+        """Run the next batch to its end, with the code of an error; return its data set."""
         batch = self.project.queue.next(1e12, alone_allowed=True)
         assert batch is not None
         store = self.project.store
         change_state(store, batch, BatchState.RUNNING, "", attempt=batch.attempt + 1)
         running = self.project.queue.latest([batch.data_set])[batch.data_set]
-        change_state(store, running, ending, "")
+        change_state(store, running, ending, "", code=code, ended=self.now)
         return batch.name
 
     def run_all(self) -> list[str]:

@@ -253,7 +253,7 @@ def _document(project: Project, watch: Watch, names: dict[int, str]) -> dict[str
     from dataclasses import asdict
 
     settings = asdict(watch.settings)
-    del settings["device"]
+    del settings["device"], settings["mounts"]
     return {
         "folder": str(watch.folder),
         "recipe": watch.recipe,

@@ -62,6 +62,14 @@ NOT_UTF8 = ErrorKind(
     "Rename it; it is taken as soon as it is called otherwise.",
     warning=True,
 )
+AWAY = ErrorKind(
+    "WATCH-10",
+    "folder with acquisitions cannot be reached",
+    "A folder stays reachable until what was taken there has been run.",
+    "Mount its disk again, or put the folder back. If it was deleted for good, do nothing: its "
+    "batches are taken out of the queue later.",
+    warning=True,
+)
 
 KINDS = (
     NO_FOLDER,
@@ -73,4 +81,5 @@ KINDS = (
     SOURCE_GONE,
     WATCHED_TWICE,
     NOT_UTF8,
+    AWAY,
 )

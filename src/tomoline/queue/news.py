@@ -16,7 +16,7 @@ from tomoline.queue.rows import to_event
 from tomoline.queue.store import LOG, Store
 
 ENDS = (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED)
-TROUBLE = ("WATCH-02", "WATCH-04", "WATCH-07")
+TROUBLE = ("WATCH-02", "WATCH-04", "WATCH-07", "WATCH-10")
 """Warnings of watching that somebody has to look at."""
 MOST_LISTED = 40
 _NEWS = f"""SELECT * FROM event WHERE id > ? AND (

@@ -35,8 +35,12 @@ class Settings:
         Whether what is there at the first look is taken too.
     values : dict
         Parameters of each data set: ``{"step.field": [value, where]}``.
+    away_s : float
+        After so long a folder that cannot be reached counts as deleted, with all that was in it.
     device : int
         Number of the file system at the last look; tells an unmounted disk from an empty folder.
+    mounts : dict
+        The same of each sub-folder that lies on another file system than the folder around it.
     """
 
     settle_s: float = 30.0
@@ -47,7 +51,9 @@ class Settings:
     last: str = ""
     existing: bool = True
     values: Mapping[str, list[Any]] = field(default_factory=dict)
+    away_s: float = 3600.0
     device: int = 0
+    mounts: Mapping[str, int] = field(default_factory=dict)
 
 
 def check_settings(recipe: str, settings: Settings) -> None:

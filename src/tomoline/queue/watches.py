@@ -46,7 +46,8 @@ class Seen:
         Its main file, or its folder.
     state : str
         ``growing`` (it changes, or has not been the same for long enough), ``incomplete`` (what it
-        needs is not there), ``taken``, ``gone`` (after it was taken), ``duplicate``.
+        needs is not there), ``taken``, ``away`` (its folder cannot be reached), ``gone`` (after it
+        was taken), ``duplicate``.
     since : float
         It has been as it is since then.
     reason : str
@@ -119,7 +120,8 @@ class Watches:
                 number = int(done.lastrowid or 0)
             else:
                 number = int(row["id"])
-                chosen = replace(chosen, device=_settings(row["settings"]).device)
+                before = _settings(row["settings"])
+                chosen = replace(chosen, device=before.device, mounts=before.mounts)
                 db.execute(
                     "UPDATE watch SET recipe = ?, active = 1, on_top = ?, settings = ?, began = ?"
                     " WHERE id = ?",

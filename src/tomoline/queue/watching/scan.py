@@ -48,6 +48,10 @@ class Folder:
         Time of change of the folder itself.
     results : bool
         Whether it holds the record of a data set, and so results.
+    device : int
+        Number of the file system that it lies on.
+    empty : bool
+        Whether nothing is in it, when it was listed last.
     """
 
     path: str
@@ -56,6 +60,8 @@ class Folder:
     state: int
     mtime_ns: int
     results: bool = False
+    device: int = 0
+    empty: bool = False
 
 
 @dataclass
@@ -122,7 +128,7 @@ class Disk:
                 if (status.st_dev, status.st_ino) in visited:
                     continue  # a link that leads to where we have been
                 visited.add((status.st_dev, status.st_ino))
-                folder = self._folder(path, status.st_mtime_ns, path in quiet, found)
+                folder = self._folder(path, status, path in quiet, found)
             except FileNotFoundError:
                 if level == 0:
                     raise
@@ -161,13 +167,15 @@ class Disk:
         if path in self._known:
             self._known[path].files = {}
 
-    def _folder(self, path: str, mtime_ns: int, quiet: bool, found: Look) -> Folder:
+    def _folder(self, path: str, status: os.stat_result, quiet: bool, found: Look) -> Folder:
         before = self._known.get(path)
         turn = zlib.crc32(path.encode(errors="surrogateescape")) % TURN == self._looks % TURN
-        if quiet and before is not None and before.mtime_ns == mtime_ns and not turn:
-            return before
+        if quiet and before is not None and not turn:
+            if (before.mtime_ns, before.device) == (status.st_mtime_ns, status.st_dev):
+                return before
         folder = _list(path, found)
-        folder.mtime_ns = mtime_ns  # as it was before listing: what came since will be seen
+        # As it was before listing: what came since will be seen.
+        folder.mtime_ns, folder.device = status.st_mtime_ns, status.st_dev
         return folder
 
 
@@ -176,10 +184,10 @@ def _list(path: str, found: Look) -> Folder:
     files: dict[str, File] = {}
     folders: list[str] = []
     links: list[str] = []
-    results = False
+    results, empty = False, True
     with os.scandir(path) as entries:
         for entry in entries:
-            name = entry.name
+            name, empty = entry.name, False
             if is_temporary(name):
                 continue
             if not is_utf8(name):
@@ -201,4 +209,5 @@ def _list(path: str, found: Look) -> Folder:
                 files[name] = File(status.st_size, status.st_mtime_ns, status.st_dev, status.st_ino)
     state = hash((frozenset(files.items()), results))
     # Links come last, so that what they lead to is found under its own name if it is here too.
-    return Folder(path, files, (*sorted(folders), *sorted(links)), state, 0, results)
+    below = (*sorted(folders), *sorted(links))
+    return Folder(path, files, below, state, 0, results, empty=empty)

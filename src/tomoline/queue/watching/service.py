@@ -79,5 +79,6 @@ class WatchService:
 
 
 def _key(watch: Watch) -> tuple[object, ...]:
-    """Return what a watcher depends on: neither the time of the last look nor the device."""
-    return watch.recipe, watch.on_top, watch.began, replace(watch.settings, device=0)
+    """Return what a watcher depends on: not what it writes itself."""
+    settings = replace(watch.settings, device=0, mounts={})
+    return watch.recipe, watch.on_top, watch.began, settings

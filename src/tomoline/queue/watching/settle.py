@@ -21,6 +21,8 @@ class SeenState(StrEnum):
     INCOMPLETE = "incomplete"
     """It does not change, but what it needs is not there."""
     TAKEN = "taken"
+    AWAY = "away"
+    """It was taken, and the folder that it lies in cannot be reached."""
     GONE = "gone"
     """Vanished after it was taken."""
     DUPLICATE = "duplicate"
@@ -40,7 +42,7 @@ class Row:
     mark : str
         At the last look.
     taken : str
-        Mark with which it was taken; "" if it never was, or vanished before it was run.
+        Mark with which it was taken; "" if it never was, or could not be run before it vanished.
     since : float
         The mark has been the same since then, by our clock.
     reason : str
@@ -70,11 +72,14 @@ class Verdict:
         Those that have been the same for long enough, to be looked into and taken.
     vanished : list of Row
         Those that had been taken.
+    back : list of str
+        Paths of those that had vanished, or were away, and are there again as they were.
     """
 
     rows: dict[str, Row | None] = field(default_factory=dict)
     settled: list[Acquisition] = field(default_factory=list)
     vanished: list[Row] = field(default_factory=list)
+    back: list[str] = field(default_factory=list)
 
 
 def judge(
@@ -132,6 +137,8 @@ def judge(
             row = replace(row, since=now)
         if row is not before:
             verdict.rows[one.path] = row
+        if row.state is SeenState.TAKEN and before.state in (SeenState.AWAY, SeenState.GONE):
+            verdict.back.append(one.path)
         if row.state in (SeenState.TAKEN, SeenState.DUPLICATE):
             continue
         waits = settle_s * one.patience
@@ -156,7 +163,7 @@ def judge(
 
 def _seen_again(row: Row, one: Acquisition, now: float, in_place: bool) -> Row:
     """Return the row of an acquisition that is there, with its present mark."""
-    back = row.state is SeenState.GONE
+    back = row.state in (SeenState.GONE, SeenState.AWAY)
     if one.mark == row.mark and not back and row.state in (SeenState.TAKEN, SeenState.DUPLICATE):
         return row
     if one.mark != row.mark or back:

@@ -69,8 +69,8 @@ class Sightings:
                 ],
             )
 
-    def looked(self, now: float, device: int) -> float:
-        """Write when the folder was looked at, and on which file system it lies.
+    def looked(self, now: float, device: int, mounts: Mapping[str, int]) -> float:
+        """Write when the folder was looked at, and on which file systems it lies.
 
         Without anything new this is written now and then only: each time the disk is waited for.
 
@@ -80,12 +80,12 @@ class Sightings:
             What is written there now; it differs whenever a watcher has written anything else.
         """
         before = self.watch.looked if self._before is None else self._before
-        same = device == self.watch.settings.device
+        settings = replace(self.watch.settings, device=device, mounts=dict(mounts))
+        same = settings == self.watch.settings
         if same and not self._wrote and before <= now < before + LOOKED_S:
             return before
         now = now if now != before else now + 1e-3
         with self.store.write() as db:
-            settings = replace(self.watch.settings, device=device)
             db.execute(
                 "UPDATE watch SET looked = ?, settings = ? WHERE id = ?",
                 (now, to_json(asdict(settings)), self.watch.id),

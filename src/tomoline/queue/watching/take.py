@@ -7,7 +7,7 @@ all of it is there, or nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -155,7 +155,7 @@ class Taker(Sightings):
         """Whether a data set that is there has to be queued, and tell why."""
         batch = self.latest(entry.id)
         if not one.row.taken:  # somebody else has added it, or it vanished before it was run
-            failed = batch is not None and batch.state is BatchState.FAILED
+            failed = batch is not None and batch.state is BatchState.FAILED  # while it was away
             return batch is None or (failed and one.row.data_set is not None)
         ran = batch is not None and (batch.attempt > 0 or batch.state is not BatchState.WAITING)
         found = "it has changed since it was taken."
@@ -176,37 +176,3 @@ class Taker(Sightings):
             self.tell(notice, now)
             self.save({row.path: row})
         return {row.path: row}
-
-    def moved(self, row: Row, path: str, mark: str, now: float) -> dict[str, Row | None]:
-        """Follow an acquisition that was taken to its new place; nothing while it is being run."""
-        entry = self.data_sets.by_id(row.data_set) if row.data_set is not None else None
-        new = replace(row, path=path, state=SeenState.TAKEN, mark=mark, taken=mark, reason="")
-        try:
-            with self.store.write():
-                if entry is not None:
-                    axis = "b" if str(entry.source_b or "") == os.path.realpath(row.path) else ""
-                    self.data_sets.set_source(entry.name, Path(path), axis=axis)
-                rows: dict[str, Row | None] = {row.path: None, path: new}
-                self.save(rows)
-        except TomolineError:
-            return {}
-        return rows
-
-    def vanished(self, rows: Collection[Row], now: float) -> dict[str, Row | None]:
-        """Take the batches of acquisitions that are gone out of the queue, and tell."""
-        done: dict[str, Row | None] = {}
-        with self.store.write():
-            for row in rows:
-                batch = self.latest(row.data_set) if row.data_set is not None else None
-                gone = replace(row, state=SeenState.GONE, reason="")
-                if batch is not None and batch.state is BatchState.WAITING:
-                    self.queue.drop(batch, "its acquisition vanished before it was run")
-                    found = "it is not there any more; its batch was taken out of the queue."
-                    notice = errors.watch.SOURCE_GONE.notice(row.path, found)
-                    self.tell(notice, now, data_set=batch.name)
-                    gone = replace(gone, taken="", reason="vanished before it was run")
-                elif batch is not None and batch.state is BatchState.FAILED:
-                    gone = replace(gone, taken="")
-                done[row.path] = gone
-            self.save(done)
-        return done

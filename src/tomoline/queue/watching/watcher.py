@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from tomoline.queue.store import Store
 from tomoline.queue.watches import Watch
 from tomoline.queue.watching import inside
 from tomoline.queue.watching.choose import Chooser
-from tomoline.queue.watching.group import Acquisition, main_of
+from tomoline.queue.watching.gone import Gone, come_back
+from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import shown
 from tomoline.queue.watching.scan import Disk, Look
 from tomoline.queue.watching.settle import Row, SeenState, judge
@@ -39,7 +39,7 @@ class Watcher:
         self._taker: Taker
         self._disk = Disk(watch.folder, watch.settings.depth)
         self._told: set[str] = set()
-        self._gone = False
+        self._away = 0.0  # since when the whole folder is
         self._looked: float | None = None
 
     def look(self, store: Store, now: float) -> None:
@@ -60,7 +60,7 @@ class Watcher:
             found = self._follow(look, now)
             with store.write():  # by the time of the look the next runner knows who was warned of
                 self._warn_late(found, now)
-                self._looked = self._taker.looked(now, look.device)
+                self._looked = self._taker.looked(now, *self._gone.devices(look))
             self.watch = self._taker.watch
             self._first = False
 
@@ -70,7 +70,7 @@ class Watcher:
         self._sorter = sorter_for(self.watch, self._disk)
         self._groups: dict[str, list[Acquisition]] = {}
         self._owners: dict[str, str] = {}
-        self._missing: set[str] = set()
+        self._gone = Gone(self.watch)
         self._quiet: set[str] = set()
         self._first = True
         self._pass_over = not looked and not self.watch.settings.existing
@@ -99,8 +99,10 @@ class Watcher:
             pass_over=self._first and self._pass_over,
         )
         self._keep(verdict.rows)
+        self._keep(come_back(self._taker, [self._rows[path] for path in verdict.back], now))
         ready = self._look_inside(verdict.settled)
-        self._keep(self._vanished(verdict.vanished, now))
+        gone = self._gone.follow(self._taker, self._rows, self._all(), look, verdict.vanished, now)
+        self._keep(gone)
         chosen = Chooser(self._taker, self._all(), self._rows).choose(ready, now)
         self._keep(chosen.rows)
         self._save(verdict.rows.keys() | chosen.rows.keys() | {one.row.path for one in ready})
@@ -119,16 +121,18 @@ class Watcher:
             found = f"{error.strerror or error}."
         else:
             device = self.watch.settings.device
-            empty = not any(one.files or one.folders for one in look.folders.values())
+            empty = look.folders[self._disk.root].empty
             if self._rows and empty and device not in (0, look.device):
                 found = "it is empty, on another file system than before: its disk is not mounted."
         if not found:
-            if self._gone:
-                self._gone = False
+            if self._away:
+                taken = [one for one in self._rows.values() if one.state is SeenState.TAKEN]
+                self._keep(come_back(self._taker, taken, now, since=self._away))
+                self._away = 0.0
                 self._quiet.clear()
             return look
-        if not self._gone:
-            self._gone = True
+        if not self._away:
+            self._away = now
             self._taker.tell(errors.watch.VANISHED.notice(self.watch.folder, found), now)
         return None
 
@@ -153,7 +157,7 @@ class Watcher:
             for path in self._rows.keys() - self._owners.keys():
                 self._owners[path] = os.path.dirname(path)
             return [*look.folders, *{self._owners[path] for path in self._rows} - {*look.folders}]
-        missing = {self._owners[path] for path in self._missing if path in self._owners}
+        missing = {self._owners[path] for path in self._gone.missing if path in self._owners}
         pending = {one for one in look.folders if one not in self._quiet}
         return sorted(away | grouped.keys() | pending | missing)
 
@@ -182,49 +186,6 @@ class Watcher:
             else:
                 ready.append(Ready(one, row))
         return ready
-
-    def _vanished(self, gone: list[Row], now: float) -> dict[str, Row | None]:
-        """Follow what was moved; believe that something is gone when it was missing twice."""
-        rows: dict[str, Row | None] = {}
-        missing: set[str] = set()
-        really: list[Row] = []
-        new: dict[str, list[Acquisition]] = defaultdict(list)
-        for one in self._all().values() if gone else ():
-            row = self._rows.get(one.path)
-            if row is not None and not row.taken:
-                new[main_of(one.mark)].append(one)
-        for row in gone:
-            place = next((one for one in new[main_of(row.taken)] if _is_same(row, one)), None)
-            if place is None:
-                place = next((one for one in self._copies(row)), None)
-            if place is not None:
-                moved = self._taker.moved(row, place.path, place.mark, now)
-                rows |= moved
-                if not moved:
-                    missing.add(row.path)
-                elif place in new[main_of(row.taken)]:
-                    new[main_of(row.taken)].remove(place)
-            elif row.path in self._missing:
-                really.append(row)
-            else:
-                missing.add(row.path)
-        if really:
-            rows |= self._taker.vanished(really, now)
-        self._missing = missing
-        return rows
-
-    def _copies(self, row: Row) -> list[Acquisition]:
-        """Return copies of an acquisition that are there."""
-        if row.data_set is None:
-            return []
-        there = self._all()
-        return [
-            there[path]
-            for path, other in self._rows.items()
-            if other.state is SeenState.DUPLICATE
-            and other.data_set == row.data_set
-            and path in there
-        ]
 
     def _link_copies(self, copies: Mapping[str, str]) -> None:
         """Note of which data set something is a copy."""
@@ -287,8 +248,3 @@ class Watcher:
         self._quiet -= needed
         for folder in self._quiet:
             self._disk.forget_files(folder)
-
-
-def _is_same(row: Row, one: Acquisition) -> bool:
-    """Whether what has appeared can be what has vanished: times in seconds do not tell enough."""
-    return not one.coarse or os.path.basename(row.path) == os.path.basename(one.path)

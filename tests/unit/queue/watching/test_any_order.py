@@ -35,7 +35,7 @@ class Model:
     changed : dict
         When each was changed last, by the watch's clock.
     runs : list
-        What each run found: contents of its one or two stacks.
+        What each run found: contents of its one or two stacks, -1 where there was none.
     steady : list
         Those of them that found what had not been changed shortly before.
     """
@@ -49,6 +49,23 @@ class Model:
     kept: dict[str, int] = field(default_factory=dict)
     number: int = 0
     batches: set[int] = field(default_factory=set)
+
+    @property
+    def away(self) -> bool:
+        """Whether the sub-folder cannot be reached."""
+        return self.elsewhere.exists()
+
+    @property
+    def elsewhere(self) -> Path:
+        return self.watched.folder.with_name("elsewhere")
+
+    def mount(self) -> None:
+        """Bring the sub-folder back, or take it away."""
+        sub = self.watched.folder / "sub"
+        if self.away:
+            os.rename(self.elsewhere, sub)
+        elif sub.exists():
+            os.rename(sub, self.elsewhere)
 
     def path(self, name: str) -> Path:
         return self.watched.folder / f"{name}.mrc"
@@ -102,7 +119,13 @@ class Model:
         assert entry is not None
         sources = [one for one in (entry.source, entry.source_b) if one is not None]
         names = [self.name_of(one) for one in sources]
-        self.runs.append(tuple(self.content.get(name, -1) for name in names))
+        hidden = {name for name in names if self.away and name.startswith("sub/")}
+        self.runs.append(
+            tuple(-1 if name in hidden else self.content.get(name, -1) for name in names)
+        )
+        if -1 in self.runs[-1]:
+            self.watched.run_next(BatchState.FAILED, code="FILE-01")
+            return True
         # What has just been changed is run, and then once more when the change has been seen.
         if all(self.changed.get(name, 0.0) <= self.watched.now - NOTICED for name in names):
             self.steady.append(self.runs[-1])
@@ -114,6 +137,8 @@ def act(model: Model, action: str, name: str, other: str) -> None:
     """Do one thing, if it is possible now."""
     path = model.path(name)
     there = name in model.content
+    if model.away and (name[0] == "s" or (action == "rename" and other[0] == "s")):
+        return
     if action == "begin":
         model.write(name, model.fresh(), part=True)
     elif action == "finish" and there and name not in model.whole:
@@ -138,12 +163,25 @@ def act(model: Model, action: str, name: str, other: str) -> None:
         model.content[other] = model.forget(name)
         model.whole.add(other)
         model.changed[other] = model.watched.now
+    elif action == "mount":
+        model.mount()
     elif action == "restart":
         model.watched.restart()
 
 
 LAST = [("wait", "x", "x", 16, True)] * 3
-ACTIONS = ("begin", "finish", "write", "part", "delete", "delete", "restore", "rename", "restart")
+ACTIONS = (
+    "begin",
+    "finish",
+    "write",
+    "part",
+    "delete",
+    "delete",
+    "restore",
+    "rename",
+    "mount",
+    "restart",
+)
 STEPS = st.tuples(
     st.sampled_from(ACTIONS),
     st.sampled_from(NAMES),
@@ -165,6 +203,11 @@ def test_each_final_content_is_run_once(steps: list[tuple[str, str, str, int, bo
     try:
         model = Model(watched)
         for action, name, other, looks, run in [*steps, *LAST]:
+            if action == "wait":
+                if model.away:
+                    model.mount()
+                # Who runs what is gone, and puts it back before a look, is told so, and retries.
+                watched.project.queue.retry()
             act(model, action, name, other)
             for _ in range(looks):
                 watched.look()

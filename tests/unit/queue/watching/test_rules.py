@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +14,6 @@ from tomoline.errors import TomolineError
 from tomoline.queue.model import BatchState
 
 Make = Callable[..., Watched]
-
-
-@pytest.fixture
-def make(tmp_path: Path) -> Iterator[Make]:
-    made: list[Watched] = []
-
-    def maker(recipe: str = "tilt", **settings: Any) -> Watched:
-        made.append(Watched(tmp_path, recipe, **settings))
-        return made[-1]
-
-    yield maker
-    for one in made:
-        one.close()
-
-
-@pytest.fixture
-def tilt(make: Make) -> Watched:
-    return make()
 
 
 def test_a_stack_is_taken_when_it_has_been_the_same_for_long_enough(tilt: Watched) -> None:
