@@ -7,14 +7,16 @@ all of it is there, or nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.queue.batch_range import Range, joined, range_of
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
+from tomoline.queue.line import waiting_of
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.store import Store
 from tomoline.queue.watches import Watch
@@ -123,14 +125,26 @@ class Taker(Sightings):
                     reason="",
                     data_set=entry.id,
                 )
-            self.queue.add(
-                list(queued.values()),
-                last=self.watch.settings.last,
-                origin=f"watch {self.watch.folder}",
-                top=self.watch.on_top,
-            )
+            self._queue(queued.values())
             self.save(rows)
         return rows
+
+    def _queue(self, entries: Iterable[DataSetEntry]) -> None:
+        """Queue data sets; one that waits already does what it was to do besides."""
+        own = Range(last=self.watch.settings.last)
+        parts: dict[Range, list[DataSetEntry]] = {}
+        with self.store.write() as db:
+            for entry in entries:
+                there = waiting_of(db, entry.id)
+                part = joined(range_of(there), own, entry.recipe) if there is not None else own
+                parts.setdefault(part, []).append(entry)
+            for part, some in parts.items():
+                self.queue.add(
+                    some,
+                    **part._asdict(),
+                    origin=f"watch {self.watch.folder}",
+                    top=self.watch.on_top,
+                )
 
     def _add(
         self, acquisitions: Sequence[Acquisition], name: str, pair: bool

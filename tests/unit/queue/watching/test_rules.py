@@ -565,6 +565,30 @@ def test_what_the_user_has_added_is_not_queued_twice(tilt: Watched) -> None:
     assert tilt.queue() == []
 
 
+@pytest.mark.parametrize(
+    ("queued", "last", "expected"),
+    [
+        ({"last": "trim"}, "align", ("", "trim", "")),
+        ({}, "align", ("", "", "")),
+        ({"first": "align"}, "align", ("", "", "")),
+        ({"only": "trim"}, "", ("", "", "")),
+        ({"last": "align"}, "trim", ("", "trim", "")),
+    ],
+)
+def test_one_that_changes_while_it_waits_still_does_what_the_user_wanted(
+    make: Make, queued: dict[str, str], last: str, expected: tuple[str, ...]
+) -> None:
+    tilt = make(last=last)
+    put(tilt.folder / "a.mrc", mrc_bytes())
+    tilt.settle()
+    assert tilt.run_all() == ["a"]
+    tilt.project.queue.add([tilt.project.data_sets.entry("a")], **queued)
+    put(tilt.folder / "a.mrc", mrc_bytes(4))
+    tilt.look(times=20)
+    (batch,) = tilt.project.queue.batches(states=[BatchState.WAITING])
+    assert (batch.first, batch.last, batch.only) == expected
+
+
 def test_values_and_the_last_step_go_to_each_data_set(make: Make) -> None:
     tilt = make(values={"setup.gold_diameter_nm": [10.0, "watch --set"]}, last="align")
     put(tilt.folder / "a.mrc", mrc_bytes())
