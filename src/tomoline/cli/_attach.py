@@ -61,8 +61,9 @@ def attach(project: Project, *, batches: Collection[int] | None = None, since: i
         Number of the last event of the log that is known already.
     """
     seen = Seen()
-    live = _Live() if sys.stderr.isatty() else None
     try:
+        # Loading what draws takes a moment, in which Ctrl-C means the same as later.
+        live = _Live() if sys.stderr.isatty() else None
         with live or nullcontext():
             _look(project, seen, batches, since, live)
     except KeyboardInterrupt:

@@ -73,8 +73,18 @@ def print_log(
             newest=wanted.newest,
         )
         _print(found, local=local, as_json=as_json)
+        if not follow:
+            _tell_rest(project, conditions, len(found), wanted.newest)
         if follow:
             _follow(project, conditions, max([last, *(one.id for one in found)]), local, as_json)
+
+
+def _tell_rest(project: Project, conditions: dict[str, Any], shown: int, newest: int) -> None:
+    """Say what is not shown: an end that looks like the beginning would mislead."""
+    if not shown:
+        sys.stderr.write("no line of the log meets that\n")
+    elif shown == newest and len(project.log.events(**conditions, newest=newest + 1)) > newest:
+        sys.stderr.write(f"only the newest {newest} are shown: --limit 0 shows all\n")
 
 
 def read_time(text: str, now: float, *, local: bool = False, option: str = "") -> float:

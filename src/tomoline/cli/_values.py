@@ -80,6 +80,8 @@ def _print_text(table: Table, *, chosen_only: bool) -> None:
     first = True
     for recipe in dict.fromkeys(row["recipe"] for row in table.rows):
         rows = [row for row in table.rows if row["recipe"] == recipe]
+        # What the queue did last is told where the results do not say the same.
+        rows = [row | {"batch": ""} if _says_the_same(row) else row for row in rows]
         columns = [one for one in table.columns if one != "recipe"]
         if chosen_only:
             chosen = CHOSEN.get(recipe, ())
@@ -100,6 +102,10 @@ def _print_text(table: Table, *, chosen_only: bool) -> None:
         first = False
     if first:
         sys.stdout.write("the project has no data sets\n")
+
+
+def _says_the_same(row: dict[str, Any]) -> bool:
+    return row["state"] in ("finished", "failed") and row.get("batch") == row["state"]
 
 
 def _titles(columns: Sequence[str]) -> list[str]:
