@@ -13,14 +13,31 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import TomolineError
+from tomoline.queue._axes import CLASSES, OTHER_AXIS, pair_up, stack_key
 
 RECORD_SUFFIX = ".tomoline.json"
-# Stacks of one class may be the two axes of a set, and of one class only one has a root name.
-_CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
 LONGEST = 200
 """Bytes of a name: what is added to it for the names of files has to fit, too."""
 _STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
-_OTHER_AXIS = {"a": "b", "b": "a"}
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What paths turned out to be, before anything is added.
+
+    Attributes
+    ----------
+    found : tuple of Acquisition
+        The acquisitions that they mean.
+    faults : tuple of TomolineError
+        What is wrong with the others.
+    pair : bool
+        Whether stacks ROOTa and ROOTb may become one data set.
+    """
+
+    found: tuple[Acquisition, ...]
+    faults: tuple[TomolineError, ...]
+    pair: bool
 
 
 @dataclass(frozen=True)
@@ -56,71 +73,12 @@ class Acquisition:
         'b'
         """
         last = self.name[-1:]
-        return last if last in _OTHER_AXIS and self.source_b is None else ""
-
-
-def stack_key(path: Path) -> tuple[str, str, str] | None:
-    """Return what two files of the same stack have in common; None for what is no stack.
-
-    >>> stack_key(Path("/x/TS.st")) == stack_key(Path("/x/TS.mrc"))
-    True
-    """
-    kind = _CLASSES.get(path.suffix.lower())
-    return None if kind is None else (str(path.parent), path.stem, kind)
-
-
-def other_axis(path: Path) -> tuple[str, str, str] | None:
-    """Return the `stack_key` of the stack of the other axis; None if it cannot have one.
-
-    >>> other_axis(Path("/x/TSa.mrc")) == stack_key(Path("/x/TSb.st"))
-    True
-    """
-    key = stack_key(path)
-    if key is None or len(key[1]) < 2 or key[1][-1] not in _OTHER_AXIS:
-        return None
-    return key[0], key[1][:-1] + _OTHER_AXIS[key[1][-1]], key[2]
-
-
-def pair_up(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
-    """Put stacks ROOTa and ROOTb of one folder together; others stay alone.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-        All different.
-
-    Returns
-    -------
-    list of (Path, Path or None)
-        Axis a and axis b, or a file alone, in the order of the first of them.
-
-    >>> [a.name for a, b in pair_up([Path("TSb.st"), Path("lone.mrc"), Path("TSa.st")])]
-    ['TSa.st', 'lone.mrc']
-    """
-    free: dict[tuple[str, str, str], list[Path]] = {}
-    for path in paths:
-        if other_axis(path) is not None and (key := stack_key(path)) is not None:
-            free.setdefault(key, []).append(path)
-    found: list[tuple[Path, Path | None]] = []
-    taken: set[Path] = set()
-    for path in paths:
-        if path in taken:
-            continue
-        key = other_axis(path)
-        others = [one for one in free.get(key, ()) if one not in taken] if key else []
-        if not others:
-            found.append((path, None))
-            continue
-        # The same extension is the better partner.
-        other = min(others, key=lambda one: one.suffix != path.suffix)
-        taken |= {path, other}
-        found.append((path, other) if path.stem.endswith("a") else (other, path))
-    return found
+        return last if last in OTHER_AXIS and self.source_b is None else ""
 
 
 def read_paths(
     paths: Sequence[Path], *, name: str, recipe: str, folder: Path | None, pair: bool
-) -> tuple[list[Acquisition], list[TomolineError]]:
+) -> Looked:
     """Return the acquisitions that paths mean, and what is wrong with the others.
 
     Parameters
@@ -156,7 +114,7 @@ def read_paths(
         place = Path(os.path.abspath(folder)) if folder else one.folder
         found = [replace(one, name=name or one.name, folder=place)]
     faults += [bad for one in found if (bad := _bad_name(one))]
-    return found, faults
+    return Looked(tuple(found), tuple(faults), pair)
 
 
 def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, Path]:
@@ -225,7 +183,7 @@ def _acquisition(
 def _records(path: Path) -> list[Path]:
     if path.name.endswith(RECORD_SUFFIX):
         return [path]
-    if path.suffix.lower() in _CLASSES or not path.is_dir():
+    if path.suffix.lower() in CLASSES or not path.is_dir():
         return []
     return sorted(path.glob(f"*{RECORD_SUFFIX}"))
 

@@ -13,9 +13,8 @@ from tomoline import errors
 from tomoline.queue._acquisitions import (
     RECORD_SUFFIX,
     Acquisition,
-    other_axis,
-    stack_key,
 )
+from tomoline.queue._axes import other_axis, stack_key
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.model import DataSetEntry, EventKind
 from tomoline.queue.rows import to_data_set
@@ -135,7 +134,7 @@ class Table:
             number, one.name, one.recipe, one.source, one.source_b, Path(folder), True, now
         )
 
-    def pair(self, entry: DataSetEntry) -> DataSetEntry:
+    def pair(self, entry: DataSetEntry, other: Path | None) -> DataSetEntry:
         """Make a data set dual axis, with the stack of the other axis that lies beside its own.
 
         Raises
@@ -146,19 +145,17 @@ class Table:
         if entry.dual:
             return entry
         key = other_axis(entry.source)
-        beside = sorted(entry.source.parent.glob("*")) if key else []
-        others = [one for one in beside if stack_key(one) == key]
-        if not others or entry.name != entry.source.stem:
+        if other is None or entry.name != entry.source.stem:
             wanted = (
                 f"no stack {key[1]} lies beside it" if key else "its name ends in neither a nor b"
             )
             raise errors.project.NOT_DUAL.error(entry.name, f"{entry.source}: {wanted}.")
-        taken = self._of_source(others[0])
+        taken = self._of_source(other)
         if taken is not None:
             name = self._entry(taken).name
-            text = f"{others[0].name} is a data set of its own, {name}; remove that one first."
+            text = f"{other.name} is a data set of its own, {name}; remove that one first."
             raise errors.project.NOT_DUAL.error(entry.name, text)
-        return self._joined(entry, others[0])
+        return self._joined(entry, other)
 
     def part(self, entry: DataSetEntry) -> DataSetEntry:
         """Make a data set single axis; of one with two axes, axis a stays."""

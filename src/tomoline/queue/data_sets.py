@@ -12,8 +12,9 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Faults, TomolineError
-from tomoline.queue._acquisitions import read_paths
+from tomoline.queue._acquisitions import Looked, read_paths
 from tomoline.queue._adding import DUAL, TABLE_KEYS, TABLE_RECIPE, Table
+from tomoline.queue._axes import stack_beside
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Layers, Values, as_values, effective, told
@@ -31,9 +32,26 @@ class DataSets(Lookup):
         super().__init__(store)
         self.layers = Layers(store)
 
-    def add(
+    def look(
         self,
         paths: Sequence[Path],
+        *,
+        name: str = "",
+        recipe: str = "",
+        folder: Path | None = None,
+        pair: bool = True,
+    ) -> Looked:
+        """Look what paths are, for `add`, which has these parameters, too.
+
+        Whoever adds in a transaction of their own looks before it begins: where the disk of the
+        acquisitions does not answer, the project's store must not be held.
+        """
+        with without_collecting():
+            return read_paths(paths, name=name, recipe=recipe, folder=folder, pair=pair)
+
+    def add(
+        self,
+        paths: Sequence[Path] | Looked,
         *,
         name: str = "",
         recipe: str = "",
@@ -49,8 +67,8 @@ class DataSets(Lookup):
 
         Parameters
         ----------
-        paths : sequence of Path
-            Files, folders of scans, or folders DIR/ROOT of earlier runs.
+        paths : sequence of Path or Looked
+            Files, folders of scans, or folders DIR/ROOT of earlier runs; or what `look` has found.
         name : str
             Name of the one data set that is added, in place of its file's.
         recipe : str
@@ -74,15 +92,20 @@ class DataSets(Lookup):
         Faults
             FILE-01 for files that are not there, PROJ-09 for names or folders that are taken.
         """
+        looked = (
+            paths
+            if isinstance(paths, Looked)
+            else self.look(paths, name=name, recipe=recipe, folder=folder, pair=pair)
+        )
         with without_collecting():
-            found, faults = read_paths(paths, name=name, recipe=recipe, folder=folder, pair=pair)
+            faults = list(looked.faults)
             own = as_values(values or {})
             with self.store.write() as db:
                 table = Table(self.store, db)
                 entries: list[DataSetEntry] = []
-                for one in found:
+                for one in looked.found:
                     try:
-                        entries += table.put(one, own, origin, pair)
+                        entries += table.put(one, own, origin, looked.pair)
                     except TomolineError as fault:
                         faults.append(fault)
                 if faults:  # which takes back what was inserted
@@ -166,6 +189,8 @@ class DataSets(Lookup):
             PROJ-11 where there is no other stack, PROJ-10 while one is being run.
         """
         faults: list[TomolineError] = []
+        # Looked for before the store is held: that disk may not answer.
+        others = {one.source: stack_beside(one.source) for one in self.entries(names) if dual}
         with self.store.write() as db:
             entries = self.entries(names)
             self._refuse_running(db, entries)
@@ -173,7 +198,8 @@ class DataSets(Lookup):
             changed = []
             for entry in entries:
                 try:
-                    changed.append(table.pair(entry) if dual else table.part(entry))
+                    other = others.get(entry.source)
+                    changed.append(table.pair(entry, other) if dual else table.part(entry))
                 except TomolineError as fault:
                     faults.append(fault)
             if faults:

@@ -150,11 +150,12 @@ def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
     origin = f"import-etomo {planned.batch.path.name}"
     entries: list[DataSetEntry] = []
     faults: list[TomolineError] = []
+    looked = [project.data_sets.look(one.stacks, pair=one.row.dual) for one in planned.rows]
     with project.store.write():
         if planned.shared is not None:
             set_project_values(project, planned.shared)
         present = list(project.layers.all().values())
-        for one in planned.rows:
+        for one, stacks in zip(planned.rows, looked, strict=True):
             own = _boxes(one, present)
             own |= {
                 key: value
@@ -163,9 +164,7 @@ def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
             }
             was_there = project.data_sets.by_source(one.stacks[0]) is not None
             try:
-                found = project.data_sets.add(
-                    one.stacks, values=_pairs(own), origin=origin, pair=one.row.dual
-                )
+                found = project.data_sets.add(stacks, values=_pairs(own), origin=origin)
             except Faults as several:
                 faults += several.faults
                 continue

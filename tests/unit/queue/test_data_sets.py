@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tomoline.errors import Faults, TomolineError
-from tomoline.queue._acquisitions import other_axis, pair_up, stack_key
+from tomoline.queue._axes import other_axis, pair_up, stack_key
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
@@ -284,6 +286,36 @@ def test_dual_axis_is_a_matter_of_the_stacks(project: Project, tmp_path: Path) -
     assert project.data_sets.add([b])[0].name == "TSb"
     with pytest.raises(Faults, match="no axis b"):
         project.data_sets.set(["TSa"], {}, axis="b")
+
+
+def test_the_disk_of_acquisitions_is_not_asked_while_the_store_is_held(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = tmp_path / "raw"
+    a, _, late, *_ = paths = stacks(raw, "TSa.mrc", "TSb.mrc", "late.mrc", "Qa.mrc", "Qb.mrc")
+    project.data_sets.add(paths[3:4])
+    asked = []
+    for module, name in ((os, "lstat"), (os, "stat"), (os, "scandir"), (os, "listdir")):
+        original = getattr(module, name)
+
+        def ask(path: Any = ".", *rest: Any, original: Any = original, **how: Any) -> Any:
+            if str(raw) in str(path):
+                asked.append(path)
+                with sqlite3.connect(project.store.path, timeout=0.0) as other:
+                    other.execute("BEGIN IMMEDIATE")  # refused while the store is held
+                other.close()
+            return original(path, *rest, **how)
+
+        monkeypatch.setattr(module, name, ask)
+    project.data_sets.add(paths[:2])
+    looked = project.data_sets.look([a, late])
+    assert len(asked) >= 4
+    asked.clear()
+    with project.store.write():
+        assert [one.name for one in project.data_sets.add(looked)] == ["TS", "late"]
+    assert asked == []
+    (pair,) = project.data_sets.set_dual(["Qa"], True)
+    assert pair.source_b == paths[4]
 
 
 def test_all_is_found_as_it_was_left(project: Project, tmp_path: Path) -> None:
