@@ -49,6 +49,8 @@ class Attempt:
     ended: float | None = None
     """When it told that it had ended."""
     told: float = 0.0
+    began: float | None = None
+    """When it was started, if by this runner, on the clock that only goes forward."""
 
 
 class Attempts:
@@ -108,6 +110,7 @@ class Attempts:
             Queue(self._store).wait_again(begun, text, level="warning", code=error.code)
             raise
         attempt = Attempt(files, begun.attempt, threads, memory_bytes, worker, witnessed=True)
+        attempt.began = self._ticks()
         self.active[begun.id] = attempt
         self._write_process(begun, worker)
         return True
@@ -171,7 +174,12 @@ class Attempts:
         alive = worker is not None and worker.alive()
         if worker is not None and alive:
             self._obey(batch, attempt, worker, kill=kill)
-        events, end = read_events(attempt.files.events, batch.read_bytes)
+        try:
+            events, end = read_events(attempt.files.events, batch.read_bytes)
+        except OSError:
+            if alive:
+                raise
+            events, end = [], batch.read_bytes  # as if it had died without a word
         ended = next((one for one in events if one["event"] == "ended"), None)
         now = self._ticks()
         if alive:
@@ -201,9 +209,16 @@ class Attempts:
                 if events:
                     store_events(self._store, batch, events, end)
                 stopped = wanted_of(self._store) is RunState.STOPPED
-                present = replace(batch, wanted=now_there.wanted)
+                started = self._started(batch, attempt)
+                present = replace(batch, wanted=now_there.wanted, started=started)
                 self._write_end(present, replace(how, killed=how.killed or stopped))
         self.forget(batch.id)
+
+    def _started(self, batch: Batch, attempt: Attempt) -> float | None:
+        """Return when a batch began by the clock of now, which may have been set since."""
+        if attempt.began is None:
+            return batch.started
+        return self._clock() - (self._ticks() - attempt.began)
 
     def _adopt(self, batch: Batch) -> Attempt | None:
         """Find out about a batch that another runner has started."""
@@ -261,7 +276,7 @@ class Attempts:
             level=result.level,
             code=result.code,
             when=now,
-            **result.fields,
+            **({"started": batch.started} | result.fields),
         )
 
     def forget(self, number: int) -> None:
