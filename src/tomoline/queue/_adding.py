@@ -10,10 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.queue._acquisitions import (
-    RECORD_SUFFIX,
-    Acquisition,
-)
+from tomoline.queue._acquisitions import RECORD_SUFFIX, Acquisition
 from tomoline.queue._axes import other_axis, stack_key
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.model import DataSetEntry, EventKind
