@@ -198,20 +198,17 @@ def _run_text(status: Status) -> str:
     """Return whether the run goes on, and since when."""
     from tomoline.queue.recovery import utc
 
-    if status.runner:
-        text = f"{status.wanted}, runner {status.runner} on {status.host}"
-        since = status.began
-    elif status.wanted is RunState.STOPPED and _is_done(status):
+    done = set(status.sets) <= {BatchState.FINISHED, BatchState.FAILED}
+    done = done and status.wanted is RunState.STOPPED
+    if status.runner:  # it may be there for what is watched, for a schedule, or for mail
+        text = "idle" if done else str(status.wanted)
+        text, since = f"{text}, runner {status.runner} on {status.host}", status.began
+    elif done and status.sets:
         text, since = "all done, no runner", status.last_ended
     else:
         return f"{status.wanted}, no runner"
     ago = "" if status.runner else " ago"
     return f"{text}, since {utc(since)} ({about_text(status.time - since)}{ago})" if since else text
-
-
-def _is_done(status: Status) -> bool:
-    """Whether everything that was queued has ended by itself."""
-    return set(status.sets) <= {BatchState.FINISHED, BatchState.FAILED} and bool(status.sets)
 
 
 def _failures(failed: Sequence[Batch]) -> Iterator[str]:

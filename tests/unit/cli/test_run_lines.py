@@ -131,6 +131,10 @@ def test_a_run_that_is_over_is_told_with_its_time(tmp_path: Path) -> None:
         change_state(project.store, one, S.FINISHED, "finished", when=200.0)
         assert told()[1] == "all done, no runner, since 1970-01-01 00:03:20 UTC (2 h 0 min ago)"
         assert "resume" not in told()[-1]
+        # What is watched, or a schedule, keeps the runner.
+        status = replace(read_status(project.store, 7, now=7400.0), began=7000.0, host="pc")
+        text = "idle, runner 7 on pc, since 1970-01-01 01:56:40 UTC (7 min)"
+        assert list(status_lines(status))[1] == text
 
 
 def test_a_remedy_of_several_failures_is_told_once(project: Project) -> None:
