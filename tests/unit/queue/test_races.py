@@ -126,6 +126,19 @@ def test_one_that_stops_while_the_run_goes_on_again_goes_on(
     assert race.batch("one").state is not S.PAUSED
 
 
+def test_what_is_asked_for_just_when_all_seems_done_is_done(
+    race: Race, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    race.control.start(["one"])
+    race.runner.turn()
+    race.launcher.of("one").finish()
+    act = lambda: race.control.start(["two"])  # noqa: E731
+    between(race, monkeypatch, race.runner, "_services_are_free", act)
+    assert race.runner.turn()
+    assert race.runner.turn()
+    assert [one.job.name for one in race.launcher.living] == ["two"]
+
+
 def test_one_that_finishes_before_the_kill_takes_no_other_along(race: Race) -> None:
     race.control.start(["one"])
     race.runner.turn()

@@ -47,6 +47,7 @@ def processed(project: Project, raw: Path) -> DataSetEntry:
             "name": "setup",
             "number": 0.0,
             "state": "finished",
+            "fingerprint": "f",
             "inputs": {"source:TS.mrc": "digest"},
             "outputs": {"raw_stack": output("TS.mrc"), "raw_tilt_angles": output("TS.rawtlt")},
         },
@@ -59,6 +60,8 @@ def processed(project: Project, raw: Path) -> DataSetEntry:
                 "aligned_stack": output("TS_ali.mrc"),
                 "newst_com": output("newst.com"),
                 "x_tilts": output("../outside.txt"),
+                "rotated": output("TS_orig.mrc"),  # whatever a record says
+                "boundary": output("TS_rawbound.mod"),
             },
             "error": {"code": "X", "where": "", "found": "", "remedy": ""},
         },
@@ -89,6 +92,7 @@ def test_results_are_kept_and_steps_wait(
     assert all((entry.folder / name).read_text() == name for name in (*RAW, *MADE))
     steps = record(entry)
     assert {step["state"] for step in steps.values()} == {"waiting"}
+    assert {step["fingerprint"] for step in steps.values()} == {""}
     assert steps["align"]["error"] is None
     assert steps["align"]["outputs"]["transforms"]["file"] == "TS.xf"  # type: ignore[index]
 
@@ -107,6 +111,38 @@ def test_results_are_removed_and_raw_data_stay(
     steps = record(entry)
     assert list(steps) == ["setup"]  # tells whose folder it is, also if the stack was moved here
     assert steps["setup"]["inputs"] == {"source:TS.mrc": "digest"}
+
+
+def test_a_stack_that_has_the_name_of_a_result_stays(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    project.data_sets.set_source("TS", entry.folder / "TS_ali.mrc")
+    control.reset(["TS"], remove_results=True)
+    assert (entry.folder / "TS_ali.mrc").exists()
+    assert not (entry.folder / "TS.xf").exists()
+
+
+@pytest.mark.parametrize("remove", [False, True])
+def test_both_axes_are_forgotten(
+    project: Project, control: Control, tmp_path: Path, remove: bool
+) -> None:
+    for name in ("TSa.mrc", "TSb.mrc"):
+        (tmp_path / name).touch()
+    (entry,) = project.data_sets.add([tmp_path / "TSa.mrc", tmp_path / "TSb.mrc"])
+    entry.folder.mkdir()
+    records = [entry.folder / f"{root}.tomoline.json" for root in entry.roots]
+    for root, path in zip(entry.roots, records, strict=True):
+        (entry.folder / f"{root}.xf").touch()
+        outputs = {"transforms": output(f"{root}.xf")}
+        step = {"name": "align", "number": 6.0, "state": "finished", "outputs": outputs}
+        path.write_text(json.dumps({"schema": 1, "root": root, "recipe": "tilt", "steps": [step]}))
+    assert control.reset(remove_results=remove).files == (2 if remove else 0)
+    if remove:
+        assert not any(path.exists() for path in records)
+    else:
+        states = [json.loads(path.read_text())["steps"][0]["state"] for path in records]
+        assert states == ["waiting", "waiting"]
 
 
 def test_what_is_being_run_is_not_reset(project: Project, control: Control, tmp_path: Path) -> None:

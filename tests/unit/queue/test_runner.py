@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,11 @@ from tomoline.queue.job import Job
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.log import explain_states
 from tomoline.queue.model import Batch, BatchState, EventKind
+from tomoline.queue.outcome import End, outcome
 from tomoline.queue.project import Project
 from tomoline.queue.resources import OVERHEAD_BYTES
 from tomoline.queue.runner import Runner
+from tomoline.queue.watches import Watches
 
 S = BatchState
 GIB = 1 << 30
@@ -130,6 +133,33 @@ def test_batches_run_side_by_side_in_order_until_all_is_done(night: Night) -> No
     with night.store.read() as db:
         run = db.execute("SELECT wanted, pid FROM run").fetchone()
     assert tuple(run) == ("stopped", None)
+
+
+def test_a_run_says_that_it_lives_and_what_it_has_done_this_time(night: Night) -> None:
+    with night.store.write() as db:  # as the process that runs it has written
+        db.execute("UPDATE run SET pid = 77, birth = 'boot:1'")
+    night.go()
+    with night.store.read() as db:
+        assert db.execute("SELECT seen FROM run").fetchone()[0] == night.time
+    for name in ("one", "two"):  # the processor that is free, whichever that is
+        night.worker(name).finish()
+        night.turn()
+    assert night.batch("three").processor == 1
+    night.worker("three").finish()
+    while night.turn():
+        pass
+    with night.store.read() as db:
+        assert tuple(db.execute("SELECT pid, birth FROM run").fetchone()) == (None, "")
+    night.project.queue.add(night.entries[:1])
+    night.want("running")
+    night.turn()
+    night.worker("one").fail()
+    while night.turn():
+        pass
+    assert night.told("run") == [
+        "all done: 3 finished, 0 failed",
+        "all done: 0 finished, 1 failed",
+    ]
 
 
 def test_a_job_says_all_that_a_process_has_to_know(night: Night) -> None:
@@ -398,6 +428,19 @@ def test_as_long_as_anything_holds_its_job_a_batch_runs(night: Night) -> None:
     assert night.states()["one"] == "waiting"
 
 
+def test_a_process_that_has_told_its_end_and_stays_is_ended(night: Night) -> None:
+    night.go()
+    night.worker("one").tell("ended", state="finished")
+    night.turn()
+    night.turn(4.0)
+    assert night.states()["one"] == "running"
+    assert night.worker("one").signals == []
+    night.turn(2.0)
+    assert night.worker("one").signals == ["KILL"]
+    night.turn()
+    assert night.states()["one"] == "finished"
+
+
 def test_what_is_transient_is_tried_again_and_then_set_aside(night: Night) -> None:
     night.store.set_setting("retries", "2")
     night.go()
@@ -490,6 +533,13 @@ def test_with_one_processor_a_piece_that_does_not_fit_fails_at_once(night: Night
     assert night.states() == {"one": "failed", "two": "running", "three": "waiting"}
 
 
+def test_the_last_wait_holds_for_all_later_tries(night: Night) -> None:
+    night.go()
+    one = replace(night.batch("one"), retries=2)
+    result = outcome(one, End({"state": "failed", "transient": True}), 9, 100.0, (5.0, 20.0))
+    assert result.fields["not_before"] == 120.0
+
+
 def test_a_process_that_cannot_be_started_is_started_later(night: Night) -> None:
     def refuse() -> None:
         raise OSError(errno.EAGAIN, "no more processes")
@@ -540,6 +590,49 @@ def test_two_batches_never_have_more_than_the_memory_together(night: Night) -> N
     assert night.states() == {"one": "finished", "two": "running", "three": "running"}
 
 
+def test_a_new_runner_knows_how_much_memory_was_given(night: Night) -> None:
+    with night.store.write() as db:
+        db.execute("UPDATE run SET processors = 1")
+    night.go()
+    with night.store.write() as db:
+        db.execute("UPDATE run SET processors = 2")
+    night.new_runner()
+    night.turn()
+    assert night.states() == {"one": "running", "two": "waiting", "three": "waiting"}
+
+
+def test_more_memory_is_no_reason_to_run_more_than_there_are_processors(night: Night) -> None:
+    night.go()
+    with night.store.write() as db:
+        db.execute("UPDATE run SET memory = ?", (64 * GIB,))
+    night.turn()
+    assert night.states() == {"one": "running", "two": "running", "three": "waiting"}
+    night.worker("one").finish()
+    night.worker("two").finish()
+    with night.store.write() as db:
+        db.execute("UPDATE run SET memory = ?", (8 * GIB,))
+        db.execute("UPDATE batch SET alone = 1 WHERE state = 'waiting'")
+    night.project.queue.add(night.entries[:1])
+    night.turn()
+    with night.store.write() as db:
+        db.execute("UPDATE run SET memory = ?", (64 * GIB,))
+    night.turn()
+    assert [one.job.name for one in night.launcher.living] == ["three"]  # which is to be alone
+
+
+def test_one_that_waits_behind_a_paused_one_keeps_no_runner(night: Night) -> None:
+    night.project.queue.add(night.entries[:1])
+    night.want("running")
+    night.turn()
+    night.want_of("one", "pause")
+    night.turn()
+    night.worker("one").pause()
+    night.turn()
+    night.project.queue.add(night.entries[:1])
+    night.want("running")
+    assert not all(night.turn() for _ in range(5))
+
+
 def test_queued_again_while_it_runs_it_runs_again_afterwards(night: Night) -> None:
     night.go()
     night.project.queue.add([night.entries[0]])
@@ -565,6 +658,41 @@ def test_a_failure_is_joined_to_the_batch_that_waits_already(night: Night) -> No
     night.turn(11.0)
     assert night.worker("one").job.batch == again
     assert [one.job.name for one in night.launcher.living] == ["three", "one"]
+    night.worker("one").finish()
+    night.worker("three").finish()
+    while night.turn():
+        pass
+    # Nothing has failed that was not made good.
+    assert "all done: 3 finished, 0 failed" in night.told("run")
+
+
+@pytest.mark.parametrize("line", ['{"event":"step"}', '{"event":"progress","done":null}', "7", ""])
+def test_a_spoilt_line_of_one_process_stops_nothing(night: Night, line: str) -> None:
+    night.go()
+    with Path(night.worker("one").job.events).open("a") as file:
+        file.write(f"{line}\n")
+    night.worker("one").step("align")
+    for name in ("one", "two"):
+        night.worker(name).finish()
+    night.turn()
+    assert night.states() == {"one": "finished", "two": "finished", "three": "running"}
+    assert "align" in [event.step for event in night.project.log.events(kind="step")]
+
+
+def test_events_that_cannot_be_read_stop_only_their_own_batch(night: Night) -> None:
+    night.go()
+    events = Path(night.worker("one").job.events)
+    events.unlink()
+    events.mkdir()  # whoever reads it gets an error, as on a broken disk
+    night.worker("two").finish()
+    with pytest.raises(IsADirectoryError):
+        night.turn()
+    assert night.states() == {"one": "running", "two": "finished", "three": "running"}
+    night.worker("one").die()
+    night.turn()
+    # As one that died without a word: it goes on from what is complete.
+    assert night.batch("one").state is S.WAITING
+    assert night.batch("one").code == "QUEUE-03"
 
 
 def test_a_store_that_goes_wrong_for_one_batch_does_not_stop_the_others(night: Night) -> None:
@@ -713,6 +841,38 @@ def test_the_runner_stays_while_a_service_is_busy(night: Night, holds_run: bool)
         assert any(text.startswith("all done") for text in night.told("run"))
     finally:
         night.runner.end()
+
+
+def test_a_watch_whose_service_fails_keeps_the_run(night: Night) -> None:
+    service = Busy()
+    service.fails = True
+    thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=True)
+    night.runner = Runner(
+        night.store,
+        night.launcher,
+        clock=lambda: night.time,
+        ticks=lambda: night.time,
+        machine=lambda: (3, 8 * GIB),
+        services=[thread],
+    )
+    night.runner.begin()
+    watch = Watches(night.store).add(night.store.folder.parent, "tilt")
+    try:
+        night.want("running")
+        for _ in range(20):
+            assert night.turn()
+            time.sleep(0.01)
+        assert service.turns == 1
+        with night.store.read() as db:
+            assert db.execute("SELECT wanted FROM run").fetchone()[0] == "running"
+            db.execute("UPDATE watch SET active = 0")
+        until = time.monotonic() + 20
+        while night.turn():
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        night.runner.end()
+    assert watch
 
 
 def test_a_service_that_fails_is_told_of_once_in_a_while_and_keeps_nobody(night: Night) -> None:
