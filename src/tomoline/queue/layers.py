@@ -110,7 +110,8 @@ class Layers:
                     (name, rank, file, digest, to_json(as_values(values))),
                 )
             source = f" of {file}" if file else ""
-            text = f"{len(values)} parameters{source}" if values or file else "taken away"
+            count = f"{len(values)} parameter{'' if len(values) == 1 else 's'}"
+            text = f"{count}{source}" if values or file else "taken away"
             self.store.add_event(EventKind.PROJECT, f"{name}: {text}")
 
     def update(
