@@ -47,8 +47,9 @@ class Queue(Listing):
     ) -> list[int]:
         """Queue data sets, at the end or on top, in the order given.
 
-        One that waits already gets the new range, and keeps its place unless it goes on top. One
-        that is being worked on gets a second batch, which starts when the first one has ended.
+        One that waits already gets the new range, and keeps its place unless it goes on top; if it
+        waits for its next try after a failure, it does so no longer. One that is being worked on
+        gets a second batch, which starts when the first one has ended.
 
         Parameters
         ----------
@@ -106,6 +107,7 @@ class Queue(Listing):
                     numbers[entry.id] = number
                     continue
                 numbers[entry.id] = there["id"]
+                self._hurry(db, entry.name, there["id"])
                 if top:
                     db.execute("UPDATE batch SET place = ? WHERE id = ?", (place, there["id"]))
                     self._tell(entry.name, there["id"], "put on top")
@@ -131,7 +133,8 @@ class Queue(Listing):
         names : sequence of str
             Names of data sets, patterns too, in the order wanted.
         position : int
-            1 is next; one past the end is the end.
+            1 is next, also for those that wait for their next try after a failure; one past the
+            end is the end.
 
         Raises
         ------
@@ -154,6 +157,8 @@ class Queue(Listing):
                 "UPDATE batch SET place = ? WHERE id = ?", zip(places, order, strict=True)
             )
             for index, (number, name) in enumerate(moved.items()):
+                if at == 0:
+                    self._hurry(db, name, number)
                 self._tell(name, number, f"moved to position {at + 1 + index}")
 
     def top(self, names: Sequence[str]) -> None:
@@ -183,12 +188,15 @@ class Queue(Listing):
         TomolineError
             QUEUE-07 if it runs, or has changed since it was read.
         """
+        if batch.state is S.RUNNING:
+            raise errors.queue.WRONG_STATE.error(batch.name, f"its batch {batch.id} is running.")
         change_state(self._store, batch, S.DROPPED, message)
 
     def retry(self, names: Sequence[str] = ()) -> list[Batch]:
         """Queue failed batches again, behind the others and in their order.
 
-        A failure that a newer batch of the same data set has followed is passed over.
+        Those that would be tried again by themselves later are tried at once. A failure that a
+        newer batch of the same data set has followed is passed over.
 
         Parameters
         ----------
@@ -206,15 +214,21 @@ class Queue(Listing):
             QUEUE-07 if one that is named has not failed, PROJ-08 if there is no such data set.
         """
         with self._store.write() as db:
-            failed = self._ended(db, LAST_FAILED)
+            failed = self._ordered(db, LAST_FAILED)
+            later = self._ordered(db, "batch.state = 'waiting' AND batch.not_before > 0")
             if names:
-                check_named(self._store, names, {one.name for one in failed}, not_failed)
+                known = {one.name for one in [*failed, *later]}
+                check_named(self._store, names, known, not_failed)
                 failed = [one for one in failed if matches(one.name, names)]
+                later = [one for one in later if matches(one.name, names)]
             place = highest(db) + 1
             for index, one in enumerate(failed):
                 places = {"place": place + index, "retries": 0, "threads": 0, "alone": 0}
                 self._wait(db, one, "to be tried again", **places)
-        return failed
+            for one in later:
+                self._hurry(db, one.name, one.id)
+                db.execute("UPDATE batch SET retries = 0 WHERE id = ?", (one.id,))
+        return [*later, *failed]
 
     def resume_ended(self) -> list[Batch]:
         """Queue paused and killed batches again, before the others and in their old order.
@@ -227,7 +241,7 @@ class Queue(Listing):
             As they were, one of each data set.
         """
         with self._store.write() as db:
-            ended = self._ended(db, TO_RESUME)
+            ended = self._ordered(db, TO_RESUME)
             place = lowest(db) - len(ended)
             for index, one in enumerate(ended):
                 self.wait_again(one, "resumed", place=place + index)
@@ -259,9 +273,8 @@ class Queue(Listing):
                 return
             self._join(db, batch, other, fields)
             message = f"{message}, as part of batch {other['id']}"
-            becomes = S.FAILED if batch.state is S.RUNNING else S.DROPPED
             told = {name: value for name, value in fields.items() if name in TOLD}
-            change_state(self._store, batch, becomes, message, level=level, code=code, **told)
+            change_state(self._store, batch, S.DROPPED, message, level=level, code=code, **told)
 
     def _join(
         self, db: sqlite3.Connection, batch: Batch, other: sqlite3.Row, fields: dict[str, Any]
@@ -283,7 +296,15 @@ class Queue(Listing):
         # Given to the above, this name means the event's.
         db.execute("UPDATE batch SET code = '' WHERE id = ?", (batch.id,))
 
-    def _ended(self, db: sqlite3.Connection, condition: str) -> list[Batch]:
+    def _hurry(self, db: sqlite3.Connection, name: str, number: int) -> None:
+        """Have a batch not wait any longer for its next try after a failure."""
+        done = db.execute(
+            "UPDATE batch SET not_before = 0 WHERE id = ? AND not_before > 0", (number,)
+        )
+        if done.rowcount:
+            self._tell(name, number, "to be tried again at once")
+
+    def _ordered(self, db: sqlite3.Connection, condition: str) -> list[Batch]:
         rows = db.execute(f"{BATCHES} WHERE {condition} ORDER BY batch.place, batch.id")
         return to_batches(rows.fetchall())
 

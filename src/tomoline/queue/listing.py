@@ -42,6 +42,11 @@ ANEW: dict[str, Any] = {
     "ended": None,
 }
 """Columns of a batch that waits again."""
+SERVED = (
+    "(EXISTS (SELECT 1 FROM watch WHERE active)"
+    " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running'))"
+)
+"""Condition for a project to which data sets may still come by themselves."""
 CARRIED = frozenset({"retries", "threads", "alone", "not_before"})
 """Columns that a batch keeps when another one of its data set takes over what it was to do."""
 TOLD = frozenset({"at", "found", "remedy", "when"})

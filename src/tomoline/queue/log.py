@@ -110,7 +110,8 @@ class Log:
         if conditions:
             query += " WHERE " + " AND ".join(conditions)
         if newest > 0:
-            query = f"SELECT {_FIELDS} FROM ({query} ORDER BY time DESC, id DESC LIMIT {newest:d})"
+            # Not by time: once a clock was set back, what is new would stay behind the old.
+            query = f"SELECT {_FIELDS} FROM ({query} ORDER BY id DESC LIMIT {newest:d})"
         query += " ORDER BY " + ", ".join(f"{column} {direction}" for column in columns)
         if limit > 0:
             query += f" LIMIT {limit:d}"

@@ -22,14 +22,15 @@ class BatchState(StrEnum):
     KILLED = "killed"
     """Ended because somebody wanted so; resuming goes on from what is complete."""
     DROPPED = "dropped"
-    """Taken out of the queue, or forgotten by a reset."""
+    """Taken out of the queue, forgotten by a reset, or taken over by another batch."""
 
 
 S = BatchState
 TRANSITIONS: dict[BatchState, frozenset[BatchState]] = {
     S.WAITING: frozenset({S.RUNNING, S.DROPPED, S.KILLED}),
-    # Back to waiting: it is tried again by itself.
-    S.RUNNING: frozenset({S.FINISHED, S.FAILED, S.KILLED, S.PAUSED, S.WAITING}),
+    # Back to waiting: it is tried again by itself. Dropped: the batch of its data set that waits
+    # already takes over what it was to do.
+    S.RUNNING: frozenset({S.FINISHED, S.FAILED, S.KILLED, S.PAUSED, S.WAITING, S.DROPPED}),
     S.PAUSED: frozenset({S.WAITING, S.DROPPED, S.KILLED}),
     S.FAILED: frozenset({S.WAITING, S.DROPPED}),
     S.KILLED: frozenset({S.WAITING, S.DROPPED}),

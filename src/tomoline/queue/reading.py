@@ -19,8 +19,11 @@ def store_events(
     columns: dict[str, Any] = {"read_bytes": read_bytes}
     with store.write() as db:
         for event in events:
-            columns |= _columns(event)
-            _tell(store, batch, event)
+            try:
+                columns |= _columns(event)
+                _tell(store, batch, event)
+            except (KeyError, TypeError, ValueError):
+                continue  # a broken disk: the rest is told
         texts = ", ".join(f"{name} = ?" for name in columns)
         db.execute(
             f"UPDATE batch SET {texts} WHERE id = ? AND attempt = ?",

@@ -15,7 +15,7 @@ from tomoline.errors import TomolineError
 from tomoline.queue.attempts import Attempts
 from tomoline.queue.background import Service, ServiceThread
 from tomoline.queue.batches import Queue
-from tomoline.queue.listing import state_is
+from tomoline.queue.listing import SERVED, state_is
 from tomoline.queue.logfile import LogFile
 from tomoline.queue.model import LIVE, Batch, EventKind, RunState
 from tomoline.queue.outcome import retries_of
@@ -111,7 +111,8 @@ class Runner:
         Raises
         ------
         TomolineError
-            Of the store, or of a process that cannot be started; it can be called again.
+            Of the store, or of a process that cannot be started or followed; all else has been
+            done, as far as that can be, and it can be called again.
         """
         self._sign_of_life()
         plan, wanted = self._plan()
@@ -122,18 +123,18 @@ class Runner:
                 self._attempts.follow(
                     batch, kill=wanted is RunState.STOPPED, more_memory=plan.bytes_alone
                 )
-            except (TomolineError, OSError) as error:  # the others are not to suffer from it
+            except Exception as error:  # the others are not to suffer from it
                 trouble = error
                 if getattr(error, "kind", None) is errors.queue.WRONG_STATE:  # a face was faster
                     self._attempts.forget(batch.id)
-        if trouble is not None:
-            raise trouble
         for number in set(self._attempts.active) - {batch.id for batch in running}:
             self._attempts.forget(number)
         if wanted is RunState.RUNNING and self._ticks() >= self._start_after:
             self._start(plan)
         goes_on = self._goes_on()
         self._append_log(last=not goes_on)
+        if trouble is not None:
+            raise trouble
         return goes_on
 
     def _sign_of_life(self) -> None:
@@ -214,15 +215,20 @@ class Runner:
         return False
 
     def _busy(self, wanted: RunState) -> bool:
+        """Whether batches run, or will, or may still come.
+
+        The services are not asked here: one that meets an error may be at rest for a while, and
+        what it looks after must not be forgotten for that.
+        """
         states = "'running', 'waiting'" if wanted is RunState.RUNNING else "'running'"
         # A batch that waits behind a paused one of its data set cannot start.
         query = (
-            f"SELECT 1 FROM batch WHERE state IN ({states}) AND (state = 'running' OR NOT EXISTS"
-            " (SELECT 1 FROM batch AS b WHERE b.data_set = batch.data_set AND b.state = 'paused'))"
-            " LIMIT 1"
+            f"SELECT {SERVED} OR EXISTS (SELECT 1 FROM batch WHERE state IN ({states})"
+            " AND (state = 'running' OR NOT EXISTS (SELECT 1 FROM batch AS b"
+            " WHERE b.data_set = batch.data_set AND b.state = 'paused')))"
         )
         with self._store.read() as db:
-            return db.execute(query).fetchone() is not None
+            return bool(db.execute(query).fetchone()[0])
 
     def _is_live(self) -> bool:
         query = f"SELECT 1 FROM batch WHERE {state_is(LIVE)} LIMIT 1"

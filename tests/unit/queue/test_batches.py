@@ -407,6 +407,36 @@ def test_one_that_runs_waits_again_or_ends_for_the_one_behind_it(
     assert told == {"takes over batch 1", "tried again, as part of batch 3"}
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda queue, entry: queue.add([entry]),
+        lambda queue, entry: queue.top([entry.name]),
+        lambda queue, entry: queue.retry([entry.name]),
+        lambda queue, entry: queue.retry(),
+    ],
+)
+def test_who_asks_for_one_that_waits_for_its_next_try_does_not_wait(
+    store: Store, queue: Queue, ask: Callable[[Queue, DataSetEntry], object]
+) -> None:
+    entries = fill(store)
+    queue.add(entries[:2])
+    queue.wait_again(become(store, 1, S.RUNNING), "tried again", retries=1, not_before=5000.0)
+    queue.wait_again(become(store, 2, S.RUNNING), "tried again", retries=1, not_before=6000.0)
+    assert queue.next(1000.0, alone_allowed=True) is None
+    ask(queue, entries[0])
+    found = queue.next(1000.0, alone_allowed=True)
+    assert found is not None
+    assert found.id == 1
+
+
+def test_what_runs_cannot_be_dropped(store: Store, queue: Queue) -> None:
+    queue.add(fill(store)[:1])
+    with pytest.raises(TomolineError, match="QUEUE-07"):
+        queue.drop(become(store, 1, S.RUNNING), "forgotten")
+    assert present(store) == {1: S.RUNNING}
+
+
 def test_every_state_is_explained(store: Store, queue: Queue) -> None:
     entries = fill(store)
     queue.add(entries)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,14 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
         for index, (one, extra) in enumerate(zip(facts, more, strict=True), 1):
             store.add_event(when=10.0 * index, **one, **extra)
         yield Log(store)
+
+
+def test_the_newest_are_those_written_last_although_a_clock_was_set_back(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "night") as store:
+        for number in range(5):
+            store.add_event(EventKind.RUN, f"before {number}", when=1000.0 + number)
+        store.add_event(EventKind.RUN, "after", when=10.0)
+        assert [one.message for one in Log(store).events(newest=2)] == ["after", "before 4"]
 
 
 @pytest.mark.parametrize(

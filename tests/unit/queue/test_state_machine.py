@@ -121,6 +121,7 @@ class Night(Faces):
             action, self.intruder = self.intruder[1], None
             self.intruded = True
             action()
+            self.note()
 
     def look_at(self, job: Job) -> None:
         """See to it that a job is what was asked for, and that it may begin."""
@@ -325,6 +326,7 @@ class Night(Faces):
             self.start_runner()
             self.resume()
             self.ask(self.project.queue.retry)
+            self.note()
             assert self.runner is not None
             for _ in range(3):
                 if self.runner is not None and not self.runner.turn():
