@@ -25,13 +25,14 @@ from tomoline.queue.reach import shortened
 from tomoline.queue.store import WORK
 from tomoline.queue.store_faults import FILE
 
-UNWRITABLE = (
-    errors.files.DISK_FULL,
-    errors.files.NOT_WRITABLE,
-    errors.project.READ_ONLY,
-    errors.project.DAMAGED,
-    errors.project.HELD,
-)
+MENDED = {
+    errors.files.DISK_FULL: "Free some space",
+    errors.files.NOT_WRITABLE: "Let the disk be written again",
+    errors.project.READ_ONLY: "Let the project's folder be written again",
+    errors.project.DAMAGED: "Put a backup of the store in its place",
+    errors.project.HELD: "End the program that holds the store",
+}
+"""Why a store cannot be written, and what to do about it."""
 LONGEST_S = 5.0
 RUNNER = "the runner"
 KILL_ALL = "'tomoline kill' without names ends the whole run even so: finished steps are kept."
@@ -51,10 +52,10 @@ def pointed_to_kill(error: TomolineError) -> TomolineError:
 
     Whatever else is asked for cannot be kept where nothing can be written.
     """
-    if error.kind not in UNWRITABLE:
+    if error.kind not in MENDED:
         return error
-    first = "Free some space" if error.kind is errors.files.DISK_FULL else "Let it be written"
-    return error.kind.error(error.where, error.found, f"{first}, and try again. Or: {KILL_ALL}")
+    remedy = f"{MENDED[error.kind]}, and try again. Or: {KILL_ALL}"
+    return error.kind.error(error.where, error.found, remedy)
 
 
 def ended_all(error: TomolineError) -> TomolineError:
@@ -76,18 +77,19 @@ def ended_all(error: TomolineError) -> TomolineError:
     if left:
         told.append(f"Not ended, and maybe another user's: {shortened(left)}.")
     told.append("The kill is not written down yet.")
-    first = "Free some space" if error.kind is errors.files.DISK_FULL else "Let it be written"
     then = (
         "the next command writes the kill down, and 'tomoline resume' goes on."
         if kept
         else "'tomoline kill' again, before any other command: that would start the run again."
     )
-    return error.kind.error(error.where, f"{error.found} {' '.join(told)}", f"{first}; then {then}")
+    return error.kind.error(
+        error.where, f"{error.found} {' '.join(told)}", f"{MENDED[error.kind]}; then {then}"
+    )
 
 
 def _folder_of(error: TomolineError) -> Path | None:
     """Return the folder of the project whose store an error is about."""
-    if error.kind not in UNWRITABLE:
+    if error.kind not in MENDED:
         return None
     where = Path(error.where)
     with suppress(OSError):

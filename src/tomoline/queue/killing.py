@@ -153,7 +153,10 @@ def _set_aside(store: Store, one: Batch) -> None:
     if members(store, now):  # its pid has been written down just now
         return
     files = JobFiles.of(store, now.id, now.attempt)
-    events, end = read_events(files.events, now.read_bytes)
+    try:
+        events, end = read_events(files.events, now.read_bytes)
+    except OSError:  # as if it had ended without a word
+        events, end = [], now.read_bytes
     last = next((event for event in events if event["event"] == "ended"), None)
     result = outcome(now, End(last, killed=True), 0, time.time())
     try:

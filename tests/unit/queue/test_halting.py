@@ -16,7 +16,7 @@ import pytest
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.control import Control
-from tomoline.queue.halting import ended_all, pointed_to_kill
+from tomoline.queue.halting import MENDED, ended_all, pointed_to_kill
 from tomoline.queue.job import EventWriter
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.killing import group_of
@@ -210,6 +210,18 @@ def test_other_errors_are_left_alone(night: Night) -> None:
     elsewhere = errors.files.DISK_FULL.error("/nowhere/x", "The disk is full.")
     assert ended_all(elsewhere) is elsewhere
     assert len(group_of(night.worker)) == 2
+
+
+@pytest.mark.parametrize("kind", MENDED, ids=lambda kind: kind.code)
+def test_whatever_is_in_the_way_its_remedy_is_told(
+    night: Night, kind: errors.ErrorKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tomoline.queue.halting._living", lambda folder: [])
+    error = kind.error(night.project.store.path, "in the way.")
+    for told in (pointed_to_kill(error), ended_all(error)):
+        assert told.kind is kind
+        assert told.remedy.startswith(MENDED[kind])
+        assert "'tomoline " in told.remedy
 
 
 def test_a_process_of_that_number_but_another_birth_lives_on(
