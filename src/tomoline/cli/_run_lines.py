@@ -119,7 +119,7 @@ def counts_text(status: Status) -> str:
         for number, what in ((status.watches, "watched folder"), (status.schedules, "schedule"))
         if number
     ]
-    return f"{', '.join(counts) or 'none'}{left_text(status)}{''.join(comes)}"
+    return f"{', '.join(counts) or 'no data sets yet'}{left_text(status)}{''.join(comes)}"
 
 
 def left_text(status: Status) -> str:
@@ -173,7 +173,8 @@ def status_lines(status: Status) -> Iterator[str]:
 
     yield f"{status.name}  {status.folder}"
     yield _run_text(status)
-    yield f"{counted(status.data_sets, 'data set')}: {counts_text(status)}"
+    sets = f"{counted(status.data_sets, 'data set')}: " if status.data_sets else ""
+    yield f"{sets}{counts_text(status)}"
     if status.runner:
         yield from processor_lines(status, terminal_width())
     for one in status.paused:

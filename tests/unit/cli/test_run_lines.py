@@ -118,6 +118,7 @@ def test_a_run_that_is_over_is_told_with_its_time(tmp_path: Path) -> None:
         def told() -> list[str]:
             return list(status_lines(read_status(project.store, None, now=7400.0)))
 
+        assert told()[2] == "no data sets yet"
         assert told()[-1] == "'tomoline project add PATH' adds data sets."
         project.data_sets.add([tmp_path / "one.mrc"])
         assert told()[1:3] == ["stopped, no runner", "1 data set: 1 not queued"]
