@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 
 from tomoline.errors import TomolineError
 from tomoline.queue import news
+from tomoline.queue.channel import POLL_S, Channel
 from tomoline.queue.hook import run_hook
 from tomoline.queue.mail import message_id_of, send_mail
 from tomoline.queue.model import Event, EventKind
@@ -22,13 +22,13 @@ from tomoline.queue.user_settings import MailSettings, UserSettings, read_settin
 
 __all__ = ["NotifyService", "run_hook", "send_mail"]
 
-POLL_S = 1.0
 GATHER_S = 60.0
 """Failures within this time go into one message."""
 WAITS_S = (60.0, 300.0, 900.0, 3600.0)
 """Pauses before a message is tried again; the last one again and again."""
-GIVE_UP_S = 86400.0
-"""What could not be told for so long is not told any more."""
+_TROUBLE = "mail.refused"
+MOST_TRIES = 28
+"""A message is given up after so many, which take a day; a clock that jumps makes no day."""
 
 
 class NotifyService:
@@ -70,77 +70,7 @@ class NotifyService:
             store.add_event(EventKind.NOTICE, message, level="warning", code=error.code, when=now)
 
 
-class _Channel:
-    """One way of telling things, with how far it has come."""
-
-    name = ""
-
-    def __init__(self, store: Store, on: Sequence[str], *, ready: bool) -> None:
-        self.store = store
-        self.on = on
-        self.ready = ready
-
-    def read(self) -> tuple[list[Event], news.Ending | None]:
-        """Return what has not been told, and what all has come to if it is done."""
-        with self.store.read():
-            unread = news.news_after(self.store, self.told())
-            if not news.is_done(self.store):
-                return unread, None
-            done = int(self.store.setting(f"{self.name}.done") or 0)
-            return unread, news.ending_after(self.store, done)
-
-    def told(self) -> int:
-        """Return the last event that has been told, or need not be."""
-        return int(self.store.setting(f"{self.name}.told") or 0)
-
-    def set_told(self, number: int) -> None:
-        """Write that down."""
-        self.store.set_setting(f"{self.name}.told", str(number))
-
-    def has_news(self) -> bool:
-        """Whether there is something to tell."""
-        if not self.ready:
-            return False
-        unread, ending = self.read()
-        wanted = any(news.occasion_of(one) in self.on for one in unread)
-        return wanted or (ending is not None and "done" in self.on)
-
-    def mark(self, unread: Sequence[Event], ending: news.Ending | None) -> None:
-        """Write down what has been told, or need not be."""
-        with self.store.write():
-            if unread:
-                self.set_told(unread[-1].id)
-            if ending:
-                self.store.set_setting(f"{self.name}.done", str(ending.last))
-
-    def turn(self, now: float) -> float:
-        """Tell what is due; return the seconds until the next look."""
-        unread, ending = self.read()
-        old = list(takewhile(lambda one: one.time < now - GIVE_UP_S, unread))
-        if not self.ready or old:
-            # Nobody wants to hear of it when a day has gone, or when mail is set up later.
-            skipped = old if self.ready else unread
-            self.mark(skipped, None if self.ready else ending)
-            unread = unread[len(skipped) :]
-        if not self.ready or (not unread and ending is None):
-            return POLL_S
-        wanted = [one for one in unread if news.occasion_of(one) in self.on]
-        if ending is not None and "done" not in self.on:
-            self.mark([], ending)
-            ending = None
-        if not wanted and ending is None:
-            self.mark(unread, None)
-            return POLL_S
-        return self.tell(unread, wanted, ending, now)
-
-    def tell(
-        self, unread: list[Event], wanted: list[Event], ending: news.Ending | None, now: float
-    ) -> float:
-        """Tell some or all of it, and mark that; return the seconds until the next look."""
-        raise NotImplementedError
-
-
-class _Mail(_Channel):
+class _Mail(Channel):
     """Messages by e-mail."""
 
     name = "mail"
@@ -162,7 +92,7 @@ class _Mail(_Channel):
 
     def turn(self, now: float) -> float:
         """Tell what is due, unless the server is to be left alone for a while."""
-        again = self._trouble()[2]
+        _, again, _ = self._trouble()
         if now < again <= now + WAITS_S[-1]:  # further off the clock was set back
             return min(again - now, GATHER_S)
         return super().turn(now)
@@ -171,7 +101,6 @@ class _Mail(_Channel):
         self, unread: list[Event], wanted: list[Event], ending: news.Ending | None, now: float
     ) -> float:
         """Send one message about all of it, when a minute of failures has been gathered."""
-        since, tries, _ = self._trouble()
         first = wanted[0].time if wanted else now
         if ending is None and 0 <= now - first < GATHER_S:
             return POLL_S
@@ -187,10 +116,10 @@ class _Mail(_Channel):
             name = message_id_of(self.settings, self.store.folder, kind, event)
             refused = send_mail(self.settings, title, text, message_id=name)
         except TomolineError as error:
-            return self._wait(error, since or now, tries, now, (unread, ending))
+            return self._wait(error, now, unread, ending)
         with self.store.write():
             self.mark(unread, ending)
-            self.store.set_setting("mail.trouble", "")
+            self.store.set_setting(_TROUBLE, "")
             for notice in refused:
                 self._event(str(notice), now, level="warning", code=notice.code)
             self._event(f"message sent to {', '.join(self.settings.to)}: {title}", now)
@@ -216,29 +145,30 @@ class _Mail(_Channel):
         return f"{folder.name}: {', '.join(counted)}", text
 
     def _wait(
-        self,
-        error: TomolineError,
-        since: float,
-        tries: int,
-        now: float,
-        told: tuple[list[Event], news.Ending | None],
+        self, error: TomolineError, now: float, unread: list[Event], ending: news.Ending | None
     ) -> float:
         """Write down that a message could not be sent, and when to try again."""
-        since = min(since, now)
+        tries, _, last = self._trouble()
+        if not tries:
+            last = max([one.id for one in unread] + [ending.last if ending else 0])
+        tries += 1
         with self.store.write():
-            if now - since >= GIVE_UP_S:
-                self.mark(*told)
-                self.store.set_setting("mail.trouble", "")
+            if tries >= MOST_TRIES:
+                # What has happened since the first try has a day of its own.
+                tried = [one for one in unread if one.id <= last]
+                self.mark(tried, ending if ending and ending.last <= last else None)
+                self.store.set_setting(_TROUBLE, "")
                 self._event(
-                    f"{error.code} message given up after a day: {error.where}: {error.found}",
+                    f"{error.code} message given up after {tries} tries: {error.where}: "
+                    f"{error.found}",
                     now,
                     level="warning",
                     code=error.code,
                 )
                 return POLL_S
-            wait = WAITS_S[min(tries, len(WAITS_S) - 1)]
-            self.store.set_setting("mail.trouble", json.dumps([since, tries + 1, now + wait]))
-            if tries == 0:
+            wait = WAITS_S[min(tries, len(WAITS_S)) - 1]
+            self.store.set_setting(_TROUBLE, json.dumps([tries, now + wait, last]))
+            if tries == 1:
                 self._event(
                     f"{error.code} {error.where}: {error.found} It is tried again. {error.remedy}",
                     now,
@@ -247,16 +177,16 @@ class _Mail(_Channel):
                 )
         return POLL_S
 
-    def _trouble(self) -> tuple[float, int, float]:
-        """Return since when the server has not taken a message, how often, and when to go on."""
-        text = self.store.setting("mail.trouble")
-        return tuple(json.loads(text)) if text else (0.0, 0, 0.0)
+    def _trouble(self) -> tuple[int, float, int]:
+        """Return how often a message was refused, when to go on, and the last event it told."""
+        text = self.store.setting(_TROUBLE)
+        return tuple(json.loads(text)) if text else (0, 0.0, 0)
 
     def _event(self, message: str, now: float, *, level: str = "info", code: str = "") -> None:
         self.store.add_event(EventKind.NOTICE, message, level=level, code=code, when=now)
 
 
-class _Hook(_Channel):
+class _Hook(Channel):
     """The user's own command."""
 
     name = "hook"
@@ -299,5 +229,5 @@ def _watching(events: Sequence[Event]) -> list[str]:
     return [f"{one.code}: {one.message}" for one in events if news.occasion_of(one) == "watch"]
 
 
-def _channels(store: Store, settings: UserSettings) -> tuple[_Channel, ...]:
+def _channels(store: Store, settings: UserSettings) -> tuple[Channel, ...]:
     return _Mail(store, settings.mail), _Hook(store, settings)

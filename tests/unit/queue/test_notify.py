@@ -243,9 +243,9 @@ def test_a_dead_server_is_tried_again_and_told_once(night: Night, server: MailSe
     night.end("TS_1", S.FINISHED, NOW)
     tries = []
     for second in range(0, 4000, 10):
-        before = night.project.store.setting("mail.trouble")
+        before = night.project.store.setting("mail.refused")
         night.service.turn(NOW + second)
-        if night.project.store.setting("mail.trouble") != before:
+        if night.project.store.setting("mail.refused") != before:
             tries.append(second)
     assert tries == [0, 60, 360, 1260]
     [event] = night.events()
@@ -255,20 +255,62 @@ def test_a_dead_server_is_tried_again_and_told_once(night: Night, server: MailSe
     night.settings = replace(night.settings, mail=server.settings())
     night.new_service().turn(NOW + 1260 + 3600)
     assert server.subjects == ["tomoline: night done: 1 finished"]
-    assert night.project.store.setting("mail.trouble") == ""
+    assert night.project.store.setting("mail.refused") == ""
     assert [one.code for one in night.events()] == ["MAIL-02", ""]
     assert not night.service.busy()
 
 
-def test_what_cannot_be_sent_for_a_day_is_given_up(night: Night, server: MailServer) -> None:
-    night.settings = replace(night.settings, mail=server.settings(port=free_port()))
+def dead_for(night: Night, hours: float, since: float = NOW) -> None:
+    """Let a runner look every five minutes while no mail server answers."""
+    night.settings = replace(
+        night.settings,
+        mail=MailSettings(
+            server="localhost", port=free_port(), tls="none", to=("ann@example.org",)
+        ),
+    )
+    for minutes in range(0, round(60 * hours), 5):
+        night.service.turn(since + 60.0 * minutes)
+
+
+def test_what_cannot_be_sent_for_a_day_is_given_up(night: Night) -> None:
     night.add("TS_1")
     night.end("TS_1", S.FINISHED, NOW)
-    for hour in range(26):
-        night.service.turn(NOW + 3600.0 * hour)
+    dead_for(night, 24)
+    assert [one.code for one in night.events()] == ["MAIL-02"]
+    assert night.service.busy()
+    dead_for(night, 1, NOW + 24 * 3600)
     assert [one.code for one in night.events()] == ["MAIL-02", "MAIL-02"]
-    assert "given up" in night.events()[1].message
+    assert "given up after 28 tries" in night.events()[1].message
     assert not night.service.busy()
+
+
+def test_what_has_happened_later_has_a_day_of_its_own(night: Night, server: MailServer) -> None:
+    mail = night.settings.mail
+    night.add("TS_1", "TS_2")
+    night.end("TS_1", S.FAILED, NOW)
+    dead_for(night, 20, NOW + 60)
+    night.end("TS_2", S.FAILED, NOW + 20 * 3600)
+    dead_for(night, 10, NOW + 20 * 3600)
+    assert [one.code for one in night.events()] == ["MAIL-02", "MAIL-02", "MAIL-02"]
+    night.settings = replace(night.settings, mail=mail)
+    night.service.turn(NOW + 31 * 3600)
+    assert "TS_2" in server.messages[0].get_content()
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_a_clock_that_is_set_forward_loses_nothing(
+    night: Night, server: MailServer, dead: bool
+) -> None:
+    mail = night.settings.mail
+    night.add("TS_1", "TS_2")
+    night.end("TS_1", S.FAILED, NOW)
+    if dead:
+        dead_for(night, 1, NOW + 60)
+        for days in (2, 4, 6):
+            night.service.turn(NOW + days * 86400.0)
+    night.settings = replace(night.settings, mail=mail)
+    night.service.turn(NOW + 10 * 86400.0)
+    assert server.subjects == ["tomoline: night: TS_1 failed"]
 
 
 def test_failures_go_on_being_gathered_while_the_server_is_dead(
