@@ -171,7 +171,11 @@ class _Live(AbstractContextManager[Any]):
         """Show the present state."""
         from rich.text import Text
 
-        width = self._live.console.width
-        lines = [*processor_lines(status, width), counts_text(status)]
+        width, height = self._live.console.size
+        lines = list(processor_lines(status, width))
+        room = max(1, height - 2)  # what is too long for the screen would lose its end
+        if len(lines) > room:
+            lines[room - 1 :] = [f"... and {len(lines) - room + 1} more"]
+        lines.append(counts_text(status))
         # Characters of double width count only there.
         self._live.update(Text("\n".join(lines), no_wrap=True, overflow="ellipsis"))

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 BAR = 20
 NAME = 20
+FREE = 4
+"""So many free processors have a line each."""
 WIDE = 100
 """On narrower terminals, bars and names are shorter."""
 ENDINGS = (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED, BatchState.PAUSED)
@@ -102,11 +104,18 @@ def fitted(name: str, width: int) -> str:
 
 
 def processor_lines(status: Status, width: int | None = None) -> Iterator[str]:
-    """Yield a line for each processor, busy or free, cut to a width."""
+    """Yield a line for each processor, cut to a width; of many free ones one for all."""
     busy = {one.processor: one for one in status.running}
-    for number in sorted({*busy, *range(1, status.plan.processors + 1)} - {None}):
+    numbers = sorted({*busy, *range(1, status.plan.processors + 1)} - {None})
+    free = len(numbers) - len(busy)
+    for number in numbers:
         one = busy.get(number)
-        yield f"P{number:<3}free" if one is None else running_line(one, width)
+        if one is not None:
+            yield running_line(one, width)
+        elif free <= FREE:
+            yield f"P{number:<3}free"
+    if free > FREE:
+        yield f"{free} processors are free"
 
 
 def counts_text(status: Status) -> str:

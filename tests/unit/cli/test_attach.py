@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,24 @@ def test_the_end_of_a_run_names_what_failed(
     lines = capsys.readouterr().err.splitlines()
     assert lines[-2] == "failed: bad (FILE-03); 'tomoline status' tells why"
     assert lines[-1].startswith("took 1 min ")
+
+
+def test_more_processors_than_lines_leave_room_for_the_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINES", "6")
+    monkeypatch.setenv("COLUMNS", "60")
+    (tmp_path / "one.mrc").touch()
+    with Project.create(tmp_path / "project") as project:
+        project.queue.add(project.data_sets.add([tmp_path / "one.mrc"]))
+        (one,) = project.queue.batches()
+        status = replace(
+            project.control.status(),
+            running=[replace(one, processor=number) for number in range(1, 11)],
+        )
+    live = _attach._Live()
+    live.show(status)
+    lines = str(live._live.renderable).splitlines()
+    assert [line[:3] for line in lines[:3]] == ["P1 ", "P2 ", "P3 "]
+    assert lines[3:] == ["... and 7 more", "1 waiting"]
+    assert max(len(line) for line in lines) <= 60

@@ -157,6 +157,16 @@ def test_a_long_name_leaves_room_for_the_rest(project: Project) -> None:
         assert bar in line
 
 
+def test_many_free_processors_have_one_line(project: Project) -> None:
+    status = status_of(project)
+    for number, lines in ((5, 5), (64, 2)):
+        status = replace(status, plan=replace(status.plan, processors=number))
+        told = list(processor_lines(status))
+        assert len(told) == lines
+        assert sum("two" in line for line in told) == 1
+    assert told[-1] == "63 processors are free"
+
+
 def test_a_busy_processor_has_a_bar(project: Project) -> None:
     _, line = processor_lines(status_of(project))
     assert "align" in line
