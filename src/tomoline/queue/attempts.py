@@ -14,11 +14,12 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.claim import Claim, holder, take_back
+from tomoline.queue.ending import write_end, write_failure
 from tomoline.queue.job import Job, read_events
 from tomoline.queue.job_files import FOLDER, JobFiles, attempts_in, build_job, means_of, write_job
 from tomoline.queue.listing import ANEW
 from tomoline.queue.model import Batch, BatchState, RunState
-from tomoline.queue.outcome import End, outcome, retries_of
+from tomoline.queue.outcome import End
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.reading import is_news, store_events
 from tomoline.queue.rows import batch as batch_of
@@ -101,7 +102,7 @@ class Attempts:
         try:
             job = build_job(self._store, begun, threads=threads, memory_bytes=memory_bytes)
         except Exception as error:
-            self._fail(begun, error)
+            write_failure(self._store, begun, error, self._clock())
             return True
         try:
             worker = self._launch(files, job)
@@ -124,24 +125,6 @@ class Attempts:
             raise errors.queue.NO_RUNNER.error(
                 job.name, f"its process cannot be started ({error.strerror})."
             ) from error
-
-    def _fail(self, batch: Batch, error: Exception) -> None:
-        """Write down that a job cannot even be made, say of layers that cannot be read."""
-        if not isinstance(error, TomolineError):
-            found = f"{type(error).__name__}: {error}."
-            error = errors.running.INTERNAL.error(batch.name, found)
-        text = {"at": error.where, "found": error.found, "remedy": error.remedy}
-        message = f"{error.code} {error.where}: {error.found} {error.remedy}"
-        change_state(
-            self._store,
-            batch,
-            S.FAILED,
-            message,
-            level="error",
-            code=error.code,
-            when=self._clock(),
-            **text,
-        )
 
     def _write_process(self, batch: Batch, worker: Worker) -> None:
         with self._store.write() as db:
@@ -211,7 +194,8 @@ class Attempts:
                 stopped = wanted_of(self._store) is RunState.STOPPED
                 started = self._started(batch, attempt)
                 present = replace(batch, wanted=now_there.wanted, started=started)
-                self._write_end(present, replace(how, killed=how.killed or stopped))
+                how = replace(how, killed=how.killed or stopped)
+                write_end(self._store, present, how, self._clock())
         self.forget(batch.id)
 
     def _started(self, batch: Batch, attempt: Attempt) -> float | None:
@@ -251,33 +235,6 @@ class Attempts:
             attempt.files.stop.touch()
         else:
             attempt.files.stop.unlink(missing_ok=True)
-
-    def _write_end(self, batch: Batch, how: End) -> None:
-        now = self._clock()
-        retries, waits_s = retries_of(self._store)
-        result = outcome(batch, how, retries, now, waits_s)
-        if result.state is S.WAITING:
-            Queue(self._store).wait_again(
-                batch,
-                result.message,
-                level=result.level,
-                code=result.code,
-                when=now,
-                **result.fields,
-            )
-            with self._store.write() as db:  # to show why it waits
-                db.execute("UPDATE batch SET code = ? WHERE id = ?", (result.code, batch.id))
-            return
-        change_state(
-            self._store,
-            batch,
-            result.state,
-            result.message,
-            level=result.level,
-            code=result.code,
-            when=now,
-            **({"started": batch.started} | result.fields),
-        )
 
     def forget(self, number: int) -> None:
         """Forget a batch that does not run any more, and delete its files."""

@@ -13,10 +13,11 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue import rows
 from tomoline.queue.claim import Claim, holder, take_back
+from tomoline.queue.ending import write_end
 from tomoline.queue.job import read_events
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.model import Batch, BatchState
-from tomoline.queue.outcome import End, outcome
+from tomoline.queue.outcome import End
 from tomoline.queue.process import birth_of
 from tomoline.queue.reach import shortened
 from tomoline.queue.reading import store_events
@@ -158,19 +159,10 @@ def _set_aside(store: Store, one: Batch) -> None:
     except OSError:  # as if it had ended without a word
         events, end = [], now.read_bytes
     last = next((event for event in events if event["event"] == "ended"), None)
-    result = outcome(now, End(last, killed=True), 0, time.time())
     try:
         with store.write():
             store_events(store, now, events, end)
-            rows.change_state(
-                store,
-                now,
-                result.state,
-                result.message,
-                level=result.level,
-                code=result.code,
-                **result.fields,
-            )
+            write_end(store, now, End(last, killed=True), time.time())
     except TomolineError as error:
         if error.kind is not errors.queue.WRONG_STATE:
             raise

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from tomoline import errors
+from tomoline.queue.file_systems import file_system_of, refuse_network
 from tomoline.queue.model import EventKind
 from tomoline.queue.moved import follow_folder
 from tomoline.queue.store_faults import FILE, is_there, translated
@@ -28,33 +29,6 @@ WORK = ".tomoline"
 LOG = "tomoline.log"
 SCHEMA = 1
 BUSY_S = 30.0
-# Where WAL's shared memory and file locks do not work between machines.
-NETWORK = frozenset(
-    "nfs nfs4 cifs smb3 smbfs ncpfs afs coda lustre gpfs beegfs ceph glusterfs fuse.glusterfs "
-    "fuse.sshfs sshfs 9p fuse.ceph fuse.gpfs orangefs pvfs2 panfs wekafs davfs fuse.davfs "
-    "fuse.s3fs fuse.rclone virtiofs".split()
-)
-
-
-def file_system_of(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str:
-    """Return the type of the file system that holds `path`, "" where that is not known."""
-    found = ("", "")
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
-        real = os.path.realpath(path)
-    except OSError:
-        return ""
-    for line in lines:
-        before, _, after = line.partition(" - ")
-        fields = before.split()
-        if len(fields) < 5 or not after:
-            continue
-        point = fields[4].replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
-        inside = real == point or real.startswith(point.rstrip("/") + "/")
-        # Of two on one point the later one is on top.
-        if inside and len(point) >= len(found[0]):
-            found = (point, after.split()[0])
-    return found[1]
 
 
 class Store:
@@ -87,7 +61,7 @@ class Store:
         made = [one for one in (folder / WORK, folder) if not one.exists()]
         with translated(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
-        _refuse_network(folder, mounts)
+        refuse_network(folder, mounts)
         part = folder / f".{FILE}.{os.getpid()}.part"
         with translated(folder, opening=True):
             try:
@@ -135,7 +109,7 @@ class Store:
         path = folder / FILE
         if not is_there(path):
             raise errors.project.NO_PROJECT.error(folder, f"it holds no {FILE}.")
-        _refuse_network(folder, mounts)
+        refuse_network(folder, mounts)
         if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
             raise errors.project.READ_ONLY.error(folder, "you may not write there.")
         with translated(folder, opening=True):
@@ -292,9 +266,3 @@ def _take_back(made: Sequence[Path]) -> None:
     for folder in made:
         with suppress(OSError):
             folder.rmdir()
-
-
-def _refuse_network(folder: Path, mounts: Path) -> None:
-    kind = file_system_of(folder, mounts)
-    if kind in NETWORK:
-        raise errors.project.NETWORK.error(folder, f"its file system is {kind}.")
