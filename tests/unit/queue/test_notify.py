@@ -284,17 +284,22 @@ def test_what_cannot_be_sent_for_a_day_is_given_up(night: Night) -> None:
     assert not night.service.busy()
 
 
-def test_what_has_happened_later_has_a_day_of_its_own(night: Night, server: MailServer) -> None:
+@pytest.mark.parametrize("done", [False, True])
+def test_what_has_happened_later_has_a_day_of_its_own(
+    night: Night, server: MailServer, done: bool
+) -> None:
     mail = night.settings.mail
-    night.add("TS_1", "TS_2")
+    night.add("TS_1", *([] if done else ["TS_3"]))
     night.end("TS_1", S.FAILED, NOW)
     dead_for(night, 20, NOW + 60)
+    night.add("TS_2")
     night.end("TS_2", S.FAILED, NOW + 20 * 3600)
     dead_for(night, 10, NOW + 20 * 3600)
     assert [one.code for one in night.events()] == ["MAIL-02", "MAIL-02", "MAIL-02"]
     night.settings = replace(night.settings, mail=mail)
     night.service.turn(NOW + 31 * 3600)
-    assert "TS_2" in server.messages[0].get_content()
+    title = "done: 2 failed" if done else "TS_2 failed"
+    assert [one.partition("night")[2].lstrip(": ") for one in server.subjects] == [title]
 
 
 @pytest.mark.parametrize("dead", [False, True])
