@@ -9,15 +9,20 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue._axes import CLASSES, OTHER_AXIS, pair_up, stack_key
 
+if TYPE_CHECKING:
+    from tomoline.recipes import Recipe
+
 RECORD_SUFFIX = ".tomoline.json"
 LONGEST = 200
 """Bytes of a name: what is added to it for the names of files has to fit, too."""
+SCAN_STARTS = (b"\x89HDF", b"\xd0\xcf\x11\xe0", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""First bytes of HDF5, Zeiss's and TIFF files."""
 _STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
 
 
@@ -162,14 +167,14 @@ def _acquisition(
     path: Path, path_b: Path | None, recipe: str, real: Mapping[Path, Path]
 ) -> Acquisition:
     """Return the acquisition of a file or folder; of a link, the link's name holds."""
-    from tomoline.recipes import RECIPES, recipe_for
+    from tomoline.recipes import RECIPES
 
     if recipe and recipe not in RECIPES:
         raise errors.parameters.BAD_OPTION.error(
             "--recipe", f"{recipe!r} is unknown; there are {', '.join(RECIPES)}."
         )
-    kind = RECIPES[recipe] if recipe else recipe_for(path)
     is_folder = path.is_dir()
+    kind = RECIPES[recipe] if recipe else _recipe_of(path, is_folder)
     if kind.in_place and is_folder:
         raise errors.running.NO_DATA_SET.error(path, "it holds no record of a data set.")
     if path_b is not None:
@@ -178,6 +183,42 @@ def _acquisition(
     known = path.suffix.lower() in kind.suffixes or not kind.in_place
     name = path.stem if known and not is_folder else path.name
     return Acquisition(name, kind.name, real[path])
+
+
+def _recipe_of(path: Path, is_folder: bool) -> Recipe:
+    """Return the recipe of a file or folder, and refuse what only lies beside acquisitions."""
+    from tomoline.recipes import RECIPES, recipe_for
+
+    try:
+        kind = recipe_for(path)
+    except TomolineError as fault:
+        stacks = sorted(one.suffix for one in path.glob("*") if stack_key(one)) if is_folder else []
+        if not stacks:
+            raise
+        remedy = f"Give the stacks in it, {path}/*{stacks[0]}, or watch it: 'tomoline watch'."
+        raise fault.kind.error(path, "it holds stacks, and no data set.", remedy) from fault
+    claimed = any(path.suffix.lower() in one.suffixes for one in RECIPES.values())
+    if not is_folder and not claimed and not _is_scan(path):
+        raise errors.scan.NO_SCAN.error(
+            path,
+            "it is no stack, no HDF5 file, and has none of the keys of a parameter file.",
+            "Give acquisitions only; what lies beside them is found.",
+        )
+    return kind
+
+
+def _is_scan(path: Path) -> bool:
+    """Whether a file is one of a scan, whatever it is called."""
+    from tomoline.files import hitt
+
+    with path.open("rb") as file:
+        start = file.read(8)
+    if start.startswith(SCAN_STARTS):
+        return True
+    try:
+        return hitt.has_keys(path)
+    except TomolineError:
+        return False
 
 
 def _records(path: Path) -> list[Path]:

@@ -214,6 +214,27 @@ def test_what_can_be_read_to_no_end_is_refused(project: Project, tmp_path: Path)
     assert [fault.code for fault in caught.value.faults] == ["FILE-02"] * 3
 
 
+def test_what_lies_beside_acquisitions_is_none(project: Project, tmp_path: Path) -> None:
+    raw = tmp_path / "raw"
+    beside = ["TS.mrc.mdoc", "TS.rawtlt", "TS_rawbound.mod", "notes"]
+    paths = stacks(raw, "TS.mrc", *beside)
+    (raw / "TS.rawtlt").write_text("-60\n-57\n")
+    (raw / "TS_rawbound.mod").write_bytes(b"IMODV1.2" + bytes(100))
+    with pytest.raises(Faults) as several:
+        project.data_sets.add(paths)
+    assert [fault.code for fault in several.value.faults] == ["SCAN-01"] * 4
+    assert [Path(fault.where).name for fault in several.value.faults] == beside
+    with pytest.raises(TomolineError, match="it holds stacks") as folder:
+        project.data_sets.add([raw])
+    assert f"{raw}/*.mrc" in str(folder.value)
+    assert project.data_sets.entries() == []
+    (odd,) = stacks(tmp_path, "parameters of today")
+    odd.write_text("PREFIX = scan_\nENERGY = 18\n")
+    renamed = tmp_path / "scan.hdf5.2026"
+    renamed.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+    assert [one.recipe for one in project.data_sets.add([odd, renamed])] == ["scan", "scan"]
+
+
 def test_names_that_leave_no_room_for_endings_are_refused(project: Project, tmp_path: Path) -> None:
     long, longer = stacks(tmp_path, f"{'ü' * 100}.mrc", f"{'ü' * 100}x.mrc")
     assert project.data_sets.add([long])[0].name == long.stem
