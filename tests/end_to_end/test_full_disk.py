@@ -128,10 +128,12 @@ def test_a_run_goes_on_by_itself_when_there_is_room_again(
     runner = status_of(disk)["runner"]
     disk.fill()
     time.sleep(2.0)  # the batch ends meanwhile, and nothing can be written down
+    assert "warning FILE-08" in disk.run("status", *project(disk)).stderr
     status = status_of(disk)
     assert status["runner"] == runner
     assert (status["counts"]["running"], status["counts"]["waiting"]) == (1, 1)
     disk.free()
+    assert "FILE-08" not in disk.run("status", *project(disk)).stderr
     status = wait_for(disk, lambda status: status["counts"]["finished"] > 0)
     assert status["runner"] in (runner, None)  # it may have ended
     (failed,) = wait_for(disk, lambda status: not running(status))["failed"]

@@ -13,6 +13,7 @@ from tomoline.errors import Notice
 from tomoline.queue.model import Batch, EventKind, RunState
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
+from tomoline.queue.store_faults import is_full
 
 NAMED = 8
 """How many batches a notice names."""
@@ -24,7 +25,8 @@ def recover(
 ) -> list[Notice]:
     """Start the runner again where it was to go on and is gone, and tell what it was doing.
 
-    It costs two queries and a look at a lock when all is well, so that every command can do it.
+    It costs two queries and a look at a process and at the disk when all is well, so that every
+    command can do it.
     """
     from tomoline.queue.permit import is_withdrawn, write_down_kill
 
@@ -46,7 +48,7 @@ def recover(
     if run["halted"] and run["wanted"] == RunState.RUNNING:
         _go_on_with_late(store)
     if alive(store) is not None:
-        return notices
+        return notices + _no_room(store)
     if run["pid"] is not None and not notices:  # else it is just being started, or was killed
         with store.read() as db:
             rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
@@ -57,6 +59,19 @@ def recover(
             store.add_event(EventKind.RUN, gone.found, level="warning", code=gone.code)
     ensure(store)
     return notices
+
+
+def _no_room(store: Store) -> list[Notice]:
+    """Tell that a run only seems to go on, where it is so: nothing can be written down."""
+    if not is_full(store.folder):
+        return []
+    return [
+        errors.files.DISK_FULL.notice(
+            store.folder,
+            "the project's disk is full, so that nothing can be written down and nothing begins.",
+            "Free some space: the run goes on by itself then. 'tomoline kill' works even so.",
+        )
+    ]
 
 
 def _go_on_with_late(store: Store) -> None:

@@ -77,7 +77,8 @@ def is_full(folder: Path) -> bool:
         found = os.statvfs(there)
     except OSError:
         return False
-    return found.f_bavail * found.f_frsize < ROOM_BYTES
+    blocks = found.f_bavail if os.geteuid() else found.f_bfree  # some are kept for root
+    return blocks * found.f_frsize < ROOM_BYTES
 
 
 def _lacks_parts(error: sqlite3.Error) -> bool:
