@@ -120,6 +120,13 @@ HELD = ErrorKind(
     "Try again; if it stays so, end the backup or database program that keeps tomoline.sqlite "
     "locked.",
 )
+OTHER_PLACE = ErrorKind(
+    "PROJ-19",
+    "project is being run at another place",
+    "A project that is being run has one place; its paths follow when it is moved, not while its "
+    "runner works in the old place.",
+    "Use the folder that is named; 'tomoline kill' there ends the run, then it can be moved.",
+)
 
 KINDS = (
     NO_PROJECT,
@@ -140,4 +147,5 @@ KINDS = (
     NOT_EXPORTED,
     BAD_NAME,
     HELD,
+    OTHER_PLACE,
 )

@@ -18,9 +18,8 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.queue.process import birth_of, is_alive
-from tomoline.queue.store import WORK, Store
+from tomoline.queue.store import LOCK, WORK, Store
 
-LOCK = "runner.lock"
 OUTPUT = "runner.log"
 START_S = 20.0
 """How long a runner may take to begin."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import sqlite3
@@ -9,23 +10,44 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tomoline import errors
 from tomoline.queue.store_faults import FILE
 
+LEAVES_S = 3.0
+"""How long a runner may take to notice that its project's folder was moved."""
 PLACE = "folder"
 """Where the store keeps the project's folder: as it was called, and without links."""
 
 
-def follow_folder(db: sqlite3.Connection, folder: Path) -> None:
+def follow_folder(db: sqlite3.Connection, folder: Path, lock: Path) -> None:
     """Write down where a project is; where it was elsewhere before, let its paths follow.
 
     What lay in the project's folder, or beside it and is no longer there, is looked for at the
     same place as seen from the new folder. A copy does not go on with the run of its original.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+        Of the store.
+    folder : Path
+        Where it is now.
+    lock : Path
+        The file that the project's runner has locked as long as it lives.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-19 where its runner is at work in the former place, as seen there: the folder was not
+        moved, but mounted here as well, say in a container.
     """
     real = os.path.realpath(folder)
     row = db.execute("SELECT value FROM meta WHERE key = ?", (PLACE,)).fetchone()
     before: list[str] = json.loads(row[0]) if row else []
     if before and (before[1] == real or _same(before[1], real)):
         return
+    if before and not _is_left(lock):
+        found = f"its runner is at work, and knows it as {before[0]}."
+        raise errors.project.OTHER_PLACE.error(folder, found)
     db.execute("BEGIN IMMEDIATE")
     try:
         if before:
@@ -37,6 +59,27 @@ def follow_folder(db: sqlite3.Connection, folder: Path) -> None:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _is_left(lock: Path) -> bool:
+    """Whether no runner has the lock; one whose folder was moved away ends within a moment."""
+    try:
+        file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return True
+    until = time.monotonic() + LEAVES_S
+    try:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    return False
+                time.sleep(0.05)
+            else:
+                return True
+    finally:
+        os.close(file)
 
 
 def _same(one: str, other: str) -> bool:

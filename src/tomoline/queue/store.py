@@ -6,6 +6,7 @@ runner writes; a transaction is on the disk when it ends, so nothing queued is l
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
@@ -22,10 +23,11 @@ from tomoline.queue.model import EventKind
 from tomoline.queue.moved import follow_folder
 from tomoline.queue.store_faults import FILE, is_there, translated
 
-__all__ = ["FILE", "LOG", "SCHEMA", "WORK", "Store", "file_system_of", "to_json"]
+__all__ = ["FILE", "LOCK", "LOG", "SCHEMA", "WORK", "Store", "file_system_of", "to_json"]
 
 WORK = ".tomoline"
 """Folder of a project for job files, event files and the runner's lock."""
+LOCK = "runner.lock"
 LOG = "tomoline.log"
 SCHEMA = 1
 BUSY_S = 30.0
@@ -63,13 +65,14 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         refuse_network(folder, mounts)
         part = folder / f".{FILE}.{os.getpid()}.part"
-        with translated(folder, opening=True):
+        with translated(folder, opening=True), _alone_in(folder):
             try:
+                if (folder / FILE).exists():  # another process was faster
+                    raise FileExistsError
                 (folder / WORK).mkdir(exist_ok=True)
                 part.unlink(missing_ok=True)
-                if not (folder / FILE).exists():  # else SQLite reads what a former store has left
-                    for ending in ("-wal", "-shm"):
-                        (folder / f"{FILE}{ending}").unlink(missing_ok=True)
+                for ending in ("-wal", "-shm"):  # SQLite would read what a former store has left
+                    (folder / f"{FILE}{ending}").unlink(missing_ok=True)
                 with closing(sqlite3.connect(part)) as connection:
                     schema = Path(__file__).with_name("schema.sql")
                     # In one transaction, since each waits for the disk.
@@ -84,7 +87,7 @@ class Store:
                         ],
                     )
                     connection.commit()
-                os.link(part, folder / FILE)  # fails where another process was faster
+                os.link(part, folder / FILE)
             except FileExistsError:
                 raise errors.project.EXISTS.error(folder, f"it holds {FILE}.") from None
             except BaseException:
@@ -103,7 +106,8 @@ class Store:
         ------
         TomolineError
             PROJ-01 no project, PROJ-03 of another version, PROJ-04 damaged, PROJ-05 on a network
-            file system, PROJ-06 read-only, PROJ-18 held by another program, FILE-08.
+            file system, PROJ-06 read-only, PROJ-18 held by another program, PROJ-19 run at another
+            place, FILE-08.
         """
         folder = Path(os.path.abspath(folder))
         path = folder / FILE
@@ -123,7 +127,7 @@ class Store:
                 (folder / WORK).mkdir(exist_ok=True)
                 if not os.access(folder / WORK, os.W_OK):
                     raise errors.project.READ_ONLY.error(folder / WORK, "you may not write there.")
-                follow_folder(connection, folder)
+                follow_folder(connection, folder, folder / WORK / LOCK)
             except BaseException:
                 connection.close()
                 raise
@@ -259,6 +263,17 @@ def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
         raise errors.project.OTHER_SCHEMA.error(
             path, f"its schema is {version}, this version reads {SCHEMA}."
         )
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Have a folder for oneself among those that make projects."""
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _take_back(made: Sequence[Path]) -> None:

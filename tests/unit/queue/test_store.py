@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tomoline.errors import TomolineError
+from tomoline.queue import moved, store_faults
 from tomoline.queue import store as store_module
-from tomoline.queue import store_faults
+from tomoline.queue.launch import lock_project
 from tomoline.queue.model import RunState
 from tomoline.queue.project import Project
 from tomoline.queue.store import FILE, WORK, Store, file_system_of
@@ -219,6 +220,36 @@ def test_a_project_that_was_moved_finds_its_data(tmp_path: Path) -> None:
     with Project.open(session / "night") as project:
         assert paths(project) == [sources, folders]
         assert sum("moved from" in one.message for one in project.log.events()) == 1
+
+
+def test_paths_do_not_follow_while_the_runner_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night(tmp_path)
+    with Project.open(tmp_path / "session" / "night") as project:
+        lock = lock_project(project.store)
+    assert lock is not None
+    # As a container sees it into which the folder is mounted under another name.
+    session = (tmp_path / "session").rename(tmp_path / "mounted")
+    monkeypatch.setattr(moved, "LEAVES_S", 0.1)
+    with pytest.raises(TomolineError, match="PROJ-19.*knows it as"):
+        Project.open(session / "night")
+    os.close(lock)
+    with Project.open(session / "night") as project:
+        assert paths(project)[1][0] == session / "night/in"
+
+
+def test_who_makes_a_project_a_moment_later_takes_nothing_from_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.create(tmp_path / "night") as first:
+        first.set_setting("deliver", "/data")
+        monkeypatch.setattr(store_module, "is_there", lambda path: False)  # not when it looked
+        with pytest.raises(TomolineError, match="PROJ-02"):
+            Store.create(tmp_path / "night")
+        monkeypatch.undo()
+        with Store.open(tmp_path / "night") as again:
+            assert again.setting("deliver") == "/data"
 
 
 def test_a_copy_has_results_of_its_own_and_does_not_run(tmp_path: Path) -> None:
