@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +50,53 @@ def test_batches_never_have_more_than_the_memory_together(
 def test_little_memory_means_fewer_batches_with_more_threads() -> None:
     plan = plan_processors(0, 0, 0, 8, 4 * GIB)
     assert (plan.processors, plan.threads) == (2, 4)
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of 8 cores and 16 GiB, of which scheduler and cgroup say what a test writes."""
+    real = Path.read_text
+    sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIB // 4096}
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
+    for name in ("SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def read_text(path: Path, *given: Any, **named: Any) -> str:
+        is_cgroup = path.is_relative_to("/sys/fs/cgroup")
+        return real(tmp_path / path.name if is_cgroup else path, *given, **named)
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    return tmp_path
+
+
+def test_cores_are_those_that_affinity_scheduler_and_cgroup_leave(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert available()[0] == 8
+    (machine / "cpu.max").write_text("max 100000\n")
+    assert available()[0] == 8
+    (machine / "cpu.max").write_text("350000 100000\n")
+    assert available()[0] == 3
+    (machine / "cpu.max").write_text("50000 100000\n")
+    assert available()[0] == 1
+    (machine / "cpu.max").unlink()
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    assert available()[0] == 2
+
+
+def test_memory_is_a_part_of_what_machine_scheduler_and_cgroup_leave(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert available()[1] == 16 * GIB * 8 // 10
+    (machine / "memory.max").write_text("max\n")
+    assert available()[1] == 16 * GIB * 8 // 10
+    (machine / "memory.max").write_text(f"{10 * GIB}\n")
+    assert available()[1] == 8 * GIB
+    (machine / "memory.limit_in_bytes").write_text(f"{5 * GIB}\n")  # of the older cgroups
+    assert available()[1] == 4 * GIB
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "2560")
+    assert available()[1] == 2 * GIB
 
 
 def test_this_machine_has_something_to_run_on() -> None:

@@ -9,7 +9,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from tomoline.queue.job import Job, read_events
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.log import explain_states
 from tomoline.queue.model import Batch, BatchState, EventKind
-from tomoline.queue.outcome import End, outcome
 from tomoline.queue.project import Project
 from tomoline.queue.resources import OVERHEAD_BYTES
 from tomoline.queue.runner import Runner
@@ -532,13 +530,6 @@ def test_with_one_processor_a_piece_that_does_not_fit_fails_at_once(night: Night
     night.worker("one").fail("RUN-01", memory=True)
     night.turn()
     assert night.states() == {"one": "failed", "two": "running", "three": "waiting"}
-
-
-def test_the_last_wait_holds_for_all_later_tries(night: Night) -> None:
-    night.go()
-    one = replace(night.batch("one"), retries=2)
-    result = outcome(one, End({"state": "failed", "transient": True}), 9, 100.0, (5.0, 20.0))
-    assert result.fields["not_before"] == 120.0
 
 
 def test_a_process_that_cannot_be_started_is_started_later(night: Night) -> None:

@@ -1,0 +1,157 @@
+"""Processes of batches: whose they are, what they are started with, when they are gone."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tomoline.queue.job import Job
+from tomoline.queue.killing import _set_aside, group_of, wait_until_killed
+from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.process import birth_of, is_alive
+from tomoline.queue.processors import SystemLauncher, SystemWorker
+from tomoline.queue.project import Project
+from tomoline.queue.rows import batch, change_state
+
+S = BatchState
+# It ends when it is told to, and leaves a child behind.
+PARENT = """
+import os, sys, time
+if not os.fork():
+    time.sleep(60)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def parent() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a child, which leads a group of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, 9)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    (tmp_path / "TS.mrc").touch()
+    with Project.create(tmp_path / "night") as one:
+        one.queue.add(one.data_sets.add([tmp_path / "TS.mrc"]))
+        yield one
+
+
+def begin(project: Project, pid: int | None, attempt: int = 1) -> Batch:
+    """Let the batch run, as a runner does."""
+    (one,) = project.queue.batches()
+    birth = birth_of(pid) if pid else ""
+    change_state(project.store, one, S.RUNNING, "begins", pid=pid, birth=birth, attempt=attempt)
+    return now(project)
+
+
+def now(project: Project) -> Batch:
+    found = batch(project.store, 1)
+    assert found is not None
+    return found
+
+
+def test_a_process_that_has_got_the_number_since_is_left_alone(
+    parent: subprocess.Popen[bytes],
+) -> None:
+    stranger = SystemWorker(parent.pid, "boot:1")
+    stranger.terminate()
+    stranger.kill()
+    time.sleep(0.1)
+    assert len(group_of(parent.pid)) == 2
+    own = SystemLauncher().attach(parent.pid, birth_of(parent.pid))
+    own.kill()
+    assert parent.wait(10) == -9
+    assert not own.alive()
+
+
+def test_a_process_that_nobody_has_waited_for_is_gone() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        birth = birth_of(process.pid)
+        assert is_alive(process.pid, birth)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_alive(process.pid, birth)
+
+
+def test_a_kill_ends_what_a_process_has_left_behind(
+    project: Project, parent: subprocess.Popen[bytes]
+) -> None:
+    one = begin(project, parent.pid)
+    assert parent.stdin is not None
+    parent.stdin.close()
+    parent.wait(10)
+    assert len(group_of(parent.pid)) == 1
+    wait_until_killed(project.store, [one], lambda store: None)
+    assert group_of(parent.pid) == []
+    assert now(project).state is S.KILLED
+
+
+def test_a_kill_waits_for_processes_that_the_runner_has_written_off(
+    project: Project, parent: subprocess.Popen[bytes]
+) -> None:
+    one = begin(project, parent.pid)
+    change_state(project.store, one, S.KILLED, "killed")
+    wait_until_killed(project.store, [one], lambda store: 1)
+    assert group_of(parent.pid) == []
+
+
+def test_what_a_runner_has_begun_just_now_is_not_set_aside(
+    project: Project, parent: subprocess.Popen[bytes]
+) -> None:
+    one = begin(project, parent.pid, attempt=2)
+    before = replace(one, pid=None, birth="")  # as it was before the runner wrote its number
+    _set_aside(project.store, before)
+    assert now(project).state is S.RUNNING
+    os.killpg(parent.pid, 9)
+    parent.wait(10)
+    until = time.monotonic() + 10
+    while group_of(parent.pid):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    _set_aside(project.store, replace(one, attempt=1))
+    assert now(project).state is S.RUNNING
+    _set_aside(project.store, before)
+    assert now(project).state is S.KILLED
+
+
+@pytest.mark.parametrize(("asked", "found"), [("", "3 3 3"), ("5", "5 3 3")])
+def test_libraries_get_as_many_threads_as_the_batch_unless_the_user_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, found: str
+) -> None:
+    program = tmp_path / "program"
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    program.write_text(f"#!/bin/sh\necho {' '.join(f'${name}' for name in variables)}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(sys, "executable", str(program))
+    for name in variables:
+        monkeypatch.delenv(name, raising=False)
+    if asked:
+        monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    job = Job(1, 1, "TS", "tilt", [], "", "", [], "", 3, 1 << 30, "", "")
+    worker = SystemLauncher().start(tmp_path / "1-1.json", job)
+    until = time.monotonic() + 20
+    while worker.returncode is None:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    assert (tmp_path / "1-1.out").read_text().strip() == found
