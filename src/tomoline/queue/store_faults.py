@@ -58,7 +58,12 @@ def _coded(error: sqlite3.Error, folder: Path) -> TomolineError:
     path = folder / FILE
     unsure = name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN"))
     if name.startswith("SQLITE_FULL") or (unsure and is_full(folder)):
-        return errors.files.DISK_FULL.error(path, f"The disk is full ({error}).")
+        return errors.files.DISK_FULL.error(
+            path,
+            f"The disk is full ({error}).",
+            "Free some space on the project's disk, and give the command again. 'tomoline kill' "
+            "works even so.",
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return errors.project.READ_ONLY.error(folder, f"{error}.")
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")) or _lacks_parts(error):

@@ -457,6 +457,23 @@ def test_recover_starts_a_runner_that_is_gone_and_tells(
     assert runner.started == 2
 
 
+def test_recover_tells_once_of_a_disk_that_is_full(
+    project: Project, control: Control, runner: NoRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = True
+    monkeypatch.setattr("tomoline.queue.recovery.is_full", lambda folder: full)
+    assert control.recover() == []  # nothing is to be run
+    add(project, "TS_1.mrc")
+    control.start()
+    runner.pid = 77
+    assert [notice.code for notice in control.recover()] == ["FILE-08"]
+    assert control.recover() == []
+    full = False
+    assert control.recover() == []
+    full = True
+    assert [notice.code for notice in control.recover()] == ["FILE-08"]
+
+
 def test_recover_leaves_alone_what_is_stopped_or_paused(
     project: Project, control: Control, runner: NoRunner
 ) -> None:
