@@ -449,6 +449,35 @@ def test_what_failed_is_left_until_something_changes(night: Night) -> None:
     assert night.names() == []
 
 
+@pytest.mark.parametrize("steps", [FIRST, ("find_fiducials", "track")], ids=["first", "later"])
+def test_a_new_data_set_does_not_bring_back_one_that_failed(
+    night: Night, steps: Sequence[str]
+) -> None:
+    before = () if steps is FIRST else TILT[:4]
+    night.add("TS_1", "TS_2")
+    for name in ("TS_1", "TS_2"):
+        night.record(name, before)
+    start(night, steps, times=9)
+    assert night.run(fail=["TS_1"]) == ["TS_1", "TS_2"]
+    night.record("TS_1", steps[:1])  # it got so far
+    for name in ("TS_3", "TS_4"):
+        night.add(name)
+        night.record(name, before)
+        night.turn(600)
+        assert night.run() == [name]
+        assert "1 failed before" in "".join(night.told()[-3:])
+
+
+def test_one_that_failed_in_a_batch_of_somebody_else_is_tried_once(night: Night) -> None:
+    night.add("TS_1")
+    night.project.queue.add(night.project.data_sets.entries())
+    night.run(fail=["TS_1"])
+    start(night)
+    assert night.run(fail=["TS_1"]) == ["TS_1"]
+    night.turn(600)
+    assert night.names() == []
+
+
 def test_a_retry_belongs_to_the_round(night: Night) -> None:
     night.add("TS_1", "TS_2")
     start(night)
