@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ BAR = 20
 NAME = 20
 FREE = 4
 """So many free processors have a line each."""
+IN_FULL = 3
+"""So many failures of one kind are told in full."""
 WIDE = 100
 """On narrower terminals, bars and names are shorter."""
 ENDINGS = (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED, BatchState.PAUSED)
@@ -222,13 +223,18 @@ def _run_text(status: Status) -> str:
 
 
 def _failures(failed: Sequence[Batch]) -> Iterator[str]:
-    """Yield the lines of what failed; a remedy that serves several in a row stands once."""
-    for one, following in zip_longest(failed, failed[1:]):
-        first, *remedy = failure_lines(one)
-        yield first
-        same = following and (following.code, following.remedy) == (one.code, one.remedy)
-        if not same:
-            yield from remedy
+    """Yield the lines of what failed, those of one error and one remedy together."""
+    alike: dict[tuple[str, str], list[Batch]] = {}
+    for one in failed:
+        alike.setdefault((one.code, one.remedy), []).append(one)
+    for group in alike.values():
+        remedy: list[str] = []
+        for one in group[:IN_FULL]:
+            told, *remedy = failure_lines(one)
+            yield told
+        if others := [one.name for one in group[IN_FULL:]]:
+            yield f"{'':<9} {group[0].code} also: {_named(others)}"
+        yield from remedy
 
 
 def _hints(status: Status) -> Iterator[str]:
@@ -258,13 +264,20 @@ def recap(failed: Mapping[str, str], seconds: float | None) -> Iterator[str]:
     seconds : float or None
         How long it took; None where that is not known.
 
-    >>> list(recap({"TS_07": "FILE-03"}, 75.0))
-    ["failed: TS_07 (FILE-03); 'tomoline status' tells why", 'took 1 min 15 s']
+    >>> list(recap({"TS_07": "FILE-03", "TS_1": "FID-01", "TS_09": "FILE-03"}, 75.0))[0]
+    "failed: FILE-03 TS_07, TS_09; FID-01 TS_1; 'tomoline status' tells why"
     """
     if failed:
-        from tomoline.queue.reach import shortened
-
-        named = shortened([f"{name} ({code})" if code else name for name, code in failed.items()])
+        alike: dict[str, list[str]] = {}
+        for name, code in failed.items():
+            alike.setdefault(code, []).append(name)
+        named = "; ".join(f"{code} {_named(names)}".lstrip() for code, names in alike.items())
         yield f"failed: {named}; 'tomoline status' tells why"
     if seconds is not None:
         yield f"took {duration_text(seconds)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    from tomoline.queue.reach import shortened
+
+    return shortened(names)

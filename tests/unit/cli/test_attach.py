@@ -59,7 +59,7 @@ def test_the_end_of_a_run_names_what_failed(
         seen = _attach.attach(project, since=since)
     assert (seen.finished, seen.failed) == (2, 2)
     lines = capsys.readouterr().err.splitlines()
-    assert lines[-2] == "failed: bad (FILE-03); 'tomoline status' tells why"
+    assert lines[-2] == "failed: FILE-03 bad; 'tomoline status' tells why"
     assert lines[-1].startswith("took 1 min ")
 
 

@@ -144,6 +144,15 @@ def test_a_remedy_of_several_failures_is_told_once(project: Project) -> None:
     status = replace(status_of(project), failed=[failed, replace(failed, name="same"), other])
     lines = [one for one in status_lines(status) if one.startswith(("failed ", "     "))]
     assert [line.split()[1] for line in lines] == ["one", "same", "Copy", "other", "Look"]
+    many = [replace(failed, name=f"TS_{number}") for number in range(20)]
+    lines = list(status_lines(replace(status, failed=[*many[:5], other, *many[5:]])))
+    assert [line.split()[1] for line in lines if line.startswith("failed ")] == [
+        *("TS_0", "TS_1", "TS_2"),
+        "other",
+    ]
+    assert sum("Copy" in line for line in lines) == 1
+    told = "FILE-03 also: TS_3, TS_4, TS_5, TS_6, TS_7, TS_8, TS_9, TS_10 and 9 more"
+    assert told in "\n".join(lines)
 
 
 def test_a_long_name_leaves_room_for_the_rest(project: Project) -> None:
