@@ -37,8 +37,9 @@ def enqueue(
     asked : mapping
         What is asked for, by recipe.
     named : bool
-        Whether they were named. If not, those that are being run, just so, are left alone: who
-        asks for the same run again wants to see it, not to have it twice.
+        Whether they were named. If not, those that have finished come behind the others: they are
+        only looked at again. Those that are being run, just so, are left alone: who asks for the
+        same run again wants to see it, not to have it twice.
 
     Returns
     -------
@@ -53,17 +54,18 @@ def enqueue(
             queue.drop(one, "queued anew")
         elif one.state is BatchState.PAUSED:
             queue.wait_again(one, "goes on, since the run goes on")
+    finished = set() if named else queue.finished()
     already = []
-    groups: dict[Asked, list[DataSetEntry]] = {}
-    for entry in entries:
+    groups: dict[tuple[bool, Asked], list[DataSetEntry]] = {}
+    for entry in sorted(entries, key=lambda entry: entry.id in finished):
         part = asked[entry.recipe]
         runs = running.get(entry.id)
         if not named and runs is not None and range_of(runs) == Range(part.first, part.last):
             already.append(entry.name)
         else:
-            groups.setdefault(part, []).append(entry)
+            groups.setdefault((entry.id in finished, part), []).append(entry)
     numbers: list[int] = []
-    for part, group in groups.items():
+    for (_, part), group in groups.items():
         numbers += queue.add(group, first=part.first, last=part.last, origin=ORIGIN)
     return numbers, already
 

@@ -88,12 +88,13 @@ def ensure_runner(store: Store) -> int:
         QUEUE-09 if it does not start, with what it said.
     """
     until = time.monotonic() + START_S
-    started = 0
+    started = told = 0
     while True:
         found = runner_process(store)
         if found is not None:
             return found
         if not started:
+            told = _told_bytes(store)
             started = _start(store)
         elif not birth_of(started):
             # It may have done all there was to do already, or found that another one was faster.
@@ -102,7 +103,7 @@ def ensure_runner(store: Store) -> int:
                 return found
             if _has_been_there(store, started):
                 return started
-            raise errors.queue.NO_RUNNER.error(store.folder, _last_words(store))
+            raise errors.queue.NO_RUNNER.error(store.folder, _last_words(store, told))
         if time.monotonic() > until:
             raise errors.queue.NO_RUNNER.error(
                 store.folder, f"process {started} has not begun after {START_S:g} s."
@@ -138,9 +139,17 @@ def _has_been_there(store: Store, pid: int) -> bool:
     return row is not None and row[0] == str(pid)
 
 
-def _last_words(store: Store) -> str:
+def _told_bytes(store: Store) -> int:
     try:
-        text = Path(store.work / OUTPUT).read_text(encoding="utf-8", errors="replace")
+        return (store.work / OUTPUT).stat().st_size
+    except OSError:
+        return 0
+
+
+def _last_words(store: Store, before: int) -> str:
+    """Return what a runner said last, behind so many bytes that earlier ones have said."""
+    try:
+        text = (store.work / OUTPUT).read_bytes()[before:].decode(errors="replace")
     except OSError:
         text = ""
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("  ")]

@@ -110,6 +110,13 @@ class Listing:
                 rows = [row for number in data_sets for row in db.execute(one, (number,))]
         return {one.data_set: one for one in to_batches(rows)}
 
+    def finished(self) -> set[int]:
+        """Return the data sets whose newest batch that is not dropped has finished."""
+        newest = NEWEST.format("b.state != 'dropped'")
+        query = f"SELECT data_set FROM batch WHERE state = 'finished' AND {newest}"
+        with self._store.read() as db:
+            return {row[0] for row in db.execute(query)}
+
     def counts(self) -> dict[BatchState, int]:
         """Return how many batches there are of each state, dropped ones too."""
         counts = dict.fromkeys(BatchState, 0)

@@ -15,6 +15,9 @@ from tomoline.queue.store import Store
 WAITS_S = (10.0, 60.0, 300.0)
 """How long a batch waits before it is tried again for the first, second, third and later time."""
 RETRIES = 3
+SUSPECT = 20
+"""From this attempt on, to have ended with the runner counts as a try: it may be the batch that
+takes the runner along, say since all of a cgroup is ended for the memory of one process."""
 MOST_RETRIES = 1000
 MOST_WAIT_S = 7 * 86400.0
 S = BatchState
@@ -159,7 +162,8 @@ def outcome(
     if state == "paused":
         return Outcome(S.PAUSED, str(event.get("found", "paused")), fields=_no_error())
     interrupted = event.get("code") == errors.running.INTERRUPTED.code
-    if not end.witnessed and (end.event is None or interrupted):
+    unseen = not end.witnessed and (end.event is None or interrupted)
+    if unseen and batch.attempt < SUSPECT:
         return Outcome(
             S.WAITING,
             "its process ended together with the runner; it goes on from what is complete",

@@ -249,6 +249,21 @@ def test_starting_again_does_not_run_twice_what_runs(project: Project, control: 
     ]
 
 
+def test_what_is_new_comes_before_what_has_finished(project: Project, control: Control) -> None:
+    add(project, "TS_1.mrc", "TS_2.mrc", "TS_3.mrc")
+    control.start()
+    end(project, begin(project, "TS_1"), S.FINISHED)
+    end(project, begin(project, "TS_2"), S.FAILED)
+    add(project, "TS_4.mrc")
+    control.start()
+    line = [one.name for one in project.queue.batches(states=(S.WAITING,))]
+    assert line == ["TS_3", "TS_2", "TS_4", "TS_1"]
+    end(project, begin(project, "TS_3"), S.FINISHED)
+    control.start(["TS_3", "TS_1"])  # whoever names them has an order in mind
+    line = [one.name for one in project.queue.batches(states=(S.WAITING,))]
+    assert line == ["TS_2", "TS_4", "TS_1", "TS_3"]
+
+
 def test_a_paused_one_goes_on_or_begins_anew(project: Project, control: Control) -> None:
     add(project, "TS_1.mrc", "TS_2.mrc")
     control.start()

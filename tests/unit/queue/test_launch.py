@@ -78,6 +78,15 @@ def test_a_runner_that_ends_at_once_is_told_with_its_last_words(
     assert caught.value.code == "QUEUE-09"
 
 
+def test_what_an_earlier_runner_said_is_not_said_again(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (store.work / "runner.log").write_text("2031-01-01 03:00:00 FILE-08: the disk is full\n")
+    monkeypatch.setattr(sys, "executable", program(tmp_path, "exit 1"))
+    with pytest.raises(TomolineError, match="it ended at once and said nothing"):
+        ensure_runner(store)
+
+
 def test_a_runner_that_does_not_begin_is_told(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ NOW = 100.0
 
 def batch(**fields: Any) -> Batch:
     usual = dict.fromkeys(Batch.__annotations__, "") | {"id": 1, "retries": 0, "alone": False}
-    return Batch(**(usual | {"state": S.RUNNING, "name": "TS"} | fields))
+    return Batch(**(usual | {"state": S.RUNNING, "name": "TS", "attempt": 1} | fields))
 
 
 def failed(**facts: Any) -> dict[str, Any]:
@@ -42,3 +42,15 @@ def test_what_has_finished_says_of_no_step_that_it_runs() -> None:
     result = outcome(batch(step="align", label="fit"), End({"state": "finished"}), 3, NOW)
     assert result.state is S.FINISHED
     assert (result.fields["step"], result.fields["label"]) == ("", "")
+
+
+def test_one_that_takes_the_runner_along_time_and_again_is_set_aside() -> None:
+    """As where all of a cgroup is ended for the memory of one process."""
+    gone = End(None, witnessed=False)
+    for attempt in (1, 19):
+        result = outcome(batch(attempt=attempt), gone, 3, NOW)
+        assert (result.state, result.fields) == (S.WAITING, {})
+    result = outcome(batch(attempt=20), gone, 3, NOW)
+    assert (result.state, result.fields["retries"]) == (S.WAITING, 1)
+    result = outcome(batch(attempt=23, retries=3), gone, 3, NOW)
+    assert (result.state, result.code) == (S.FAILED, "QUEUE-02")

@@ -232,7 +232,7 @@ def test_paths_do_not_follow_while_the_runner_is_at_work(
     # As a container sees it into which the folder is mounted under another name.
     session = (tmp_path / "session").rename(tmp_path / "mounted")
     monkeypatch.setattr(moved, "LEAVES_S", 0.1)
-    with pytest.raises(TomolineError, match="PROJ-19.*knows it as"):
+    with pytest.raises(TomolineError, match=r"PROJ-19.*knows it as"):
         Project.open(session / "night")
     os.close(lock)
     with Project.open(session / "night") as project:
