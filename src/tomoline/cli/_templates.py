@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from tomoline.errors import Notice
@@ -107,10 +108,10 @@ def print_exported(files: Sequence[BatchFile]) -> None:
     for file in files:
         print(f"{file.path!s:<{width}}  {counted(file.count, 'directive')}")
     if files:
-        first = files[0]
-        print(
-            f"IMOD: batchruntomo -directive {first.path} -root {first.root} -current {first.stacks}"
+        path, root, stacks = (
+            quote(str(one)) for one in (files[0].path, files[0].root, files[0].stacks)
         )
+        print(f"IMOD: batchruntomo -directive {path} -root {root} -current {stacks}")
     else:
         print("the project has no tilt series")
 
