@@ -107,10 +107,12 @@ def begin(named: Path | None, request: Request, *, detach: bool) -> int:
 
 def stop_watch(named: Path | None, folder: Path) -> int:
     """Stop watching a folder."""
+    from tomoline.queue.words import count_of
+
     with open_project(named or _made_for(folder)) as project:
         project.watches.stop(folder)
         waiting = sum(state in ("waiting", "running") and n for state, n in _counts(project))
-    more = f" {waiting} of the queue are still run." if waiting else ""
+    more = f" What is in the queue is still run: {count_of(waiting, 'batch')}." if waiting else ""
     sys.stderr.write(f"{os.path.abspath(folder)} is no longer watched.{more}\n")
     return 0
 

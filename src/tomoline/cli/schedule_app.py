@@ -93,7 +93,8 @@ def stop_command(name: NameArgument, project: ProjectOption = None) -> None:
     with open_project(project) as opened:
         one = opened.schedules.stop(name)
         live = opened.schedules.live(one)
-    left = f" {live} of its data sets are still in the queue." if live else ""
+    verb = "is" if live == 1 else "are"
+    left = f" {live} of its data sets {verb} still in the queue." if live else ""
     sys.stdout.write(f"Schedule {one.name} is stopped in round {one.round} of {one.times}.{left}\n")
 
 
@@ -205,5 +206,7 @@ def _next(one: Schedule) -> str:
 def _rounds(one: Schedule) -> str:
     if one.times == 1:
         return "one round"
-    apart = f", at least {one.every_s / 60:g} minutes apart" if one.every_s else ""
+    from tomoline.queue.words import count_of
+
+    apart = f", at least {count_of(one.every_s / 60, 'minute')} apart" if one.every_s else ""
     return f"{one.times} rounds{apart}"

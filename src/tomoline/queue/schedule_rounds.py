@@ -27,6 +27,7 @@ from tomoline.queue.schedule_table import (
 )
 from tomoline.queue.store import Store
 from tomoline.queue.values import cell, values_of
+from tomoline.queue.words import count_of
 
 POLL_S = 1.0
 VALUES_FILE = "values.csv"
@@ -57,7 +58,9 @@ class ScheduleService:
     def _advance(self, store: Store, one: Schedule, now: float) -> None:
         if one.busy is Round.ENDED:
             if one.round >= one.times:
-                _set(store, one, f"has run its {one.times} rounds", now, state="finished")
+                _set(
+                    store, one, f"has run its {count_of(one.times, 'round')}", now, state="finished"
+                )
                 return
             if one.round and one.began > now:  # the clock was set back: count from now
                 _set(store, one, "the clock was set back; the pause begins anew", now, began=now)
@@ -126,7 +129,7 @@ class ScheduleService:
         ended = f"round {one.round} of {one.times} has ended: {text}"
         if not _set(store, one, ended, now, busy=0) or one.round < one.times:
             return
-        _set(store, one, f"has run its {one.times} rounds", now, state="finished")
+        _set(store, one, f"has run its {count_of(one.times, 'round')}", now, state="finished")
 
     def _write_values(self, store: Store, one: Schedule, now: float) -> None:
         """Write the table of the values of all data sets."""

@@ -20,6 +20,7 @@ from tomoline.queue.schedule_table import (
     want_running,
 )
 from tomoline.queue.store import Store
+from tomoline.queue.words import count_of
 
 __all__ = ["PROJECT_STEPS", "Schedule", "ScheduleService", "ScheduleState", "Schedules"]
 
@@ -156,7 +157,7 @@ class Schedules:
             elif one.open:
                 self._tell(name, f"started, goes on with round {one.round} of {one.times}")
             else:
-                self._tell(name, f"started, {one.round} of {one.times} rounds done")
+                self._tell(name, f"started, {one.round} of {count_of(one.times, 'round')} done")
         self._ensure_runner()
         return self.get(name)
 
@@ -207,4 +208,5 @@ class Schedules:
 def _rounds(times: int, every_s: float) -> str:
     if times == 1:
         return "once"
-    return f"{times} times, at least {every_s / 60:g} minutes apart"
+    apart = f", at least {count_of(every_s / 60, 'minute')} apart" if every_s else ""
+    return f"{times} times{apart}"

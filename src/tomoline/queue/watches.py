@@ -178,7 +178,7 @@ class Watches:
             if done.rowcount != 1:
                 watched = ", ".join(str(one.folder) for one in self.all(active=True))
                 raise errors.watch.NO_WATCH.error(
-                    path, f"watched are {watched}." if watched else "nothing is watched."
+                    path, f"this project watches {watched}." if watched else "nothing is watched."
                 )
             self._store.add_event(EventKind.WATCH, f"no longer watching {path}", when=self._clock())
 

@@ -328,6 +328,26 @@ def test_a_finished_schedule_begins_again(night: Night) -> None:
     assert night.schedules.get("one").round == 1
 
 
+@pytest.mark.parametrize(
+    ("times", "minutes", "made", "ended"),
+    [
+        (1, 5, "once", "has run its 1 round"),
+        (2, 0, "2 times", "has run its 2 rounds"),
+        (2, 1, "2 times, at least 1 minute apart", "has run its 2 rounds"),
+        (2, 1.5, "2 times, at least 1.5 minutes apart", "has run its 2 rounds"),
+    ],
+)
+def test_its_numbers_are_told_with_their_nouns(
+    night: Night, times: int, minutes: float, made: str, ended: str
+) -> None:
+    night.schedules.new("one", FIRST, times=times, every_s=60 * minutes)
+    night.schedules.start("one")
+    for _ in range(times):
+        night.turn(60 * minutes)
+    assert night.told()[0] == f"one: made: setup, preprocess, {made}"
+    assert night.told()[-1] == f"one: {ended}"
+
+
 def test_a_stopped_schedule_goes_on_where_it_was(night: Night) -> None:
     night.add("TS_1")
     start(night)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tomoline.errors import TomolineError
+from tomoline.queue.words import count_of
 
 _MRC_HEADER = 1024
 _MRC_BITS = {0: 8, 1: 16, 2: 32, 3: 32, 4: 64, 6: 16, 12: 16, 16: 24, 101: 4}
@@ -134,9 +135,9 @@ def _mrc(start: bytes, size: int, views: int) -> str:
 
 def _views(there: int, described: int) -> str:
     if described and there < described:
-        return f"its .mdoc describes {described} views, there are {there}"
+        return f"its .mdoc describes {count_of(described, 'view')}, the stack has {there}"
     if described and there > described:
-        return f"its .mdoc describes {described} of {there} views so far"
+        return f"its .mdoc describes {described} of {count_of(there, 'view')} so far"
     return ""
 
 
@@ -213,12 +214,12 @@ def _hdf5(file: int, size: int) -> str:
             break
     else:
         return (
-            f"it has {size} bytes and no superblock"
+            f"it has {count_of(size, 'byte')} and no superblock"
             if size < len(_HDF5) or not any(os.pread(file, 8, 0))
             else ""
         )
     if len(raw) < 48:
-        return f"it has {size} bytes, less than a superblock"
+        return f"it has {count_of(size, 'byte')}, less than a superblock"
     version = raw[8]
     if version in (0, 1):
         width, base = raw[13], 24 + 4 * version

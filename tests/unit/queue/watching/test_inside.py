@@ -57,7 +57,8 @@ def test_tiff_is_whole_at_its_last_byte(
 def test_views_of_stack_and_mdoc(tmp_path: Path) -> None:
     path = put(tmp_path / "a.mrc", mrc_bytes(3))
     assert lacking(path, views=3) == lacking(path) == ""
-    assert lacking(path, views=4) == "its .mdoc describes 4 views, there are 3"
+    assert lacking(path, views=4) == "its .mdoc describes 4 views, the stack has 3"
+    assert lacking(path, views=1) == "its .mdoc describes 1 of 3 views so far"
     assert lacking(path, views=2) == "its .mdoc describes 2 of 3 views so far"
     path = put(tmp_path / "a.tif", tiff_bytes(3))
     assert lacking(path, views=2) == "its .mdoc describes 2 of 3 views so far"

@@ -95,7 +95,7 @@ def test_an_mdoc_and_its_stack_must_agree_on_the_number_of_views(tilt: Watched) 
     put(tilt.folder / "a.mrc", mrc_bytes(3))
     put(tilt.folder / "a.mrc.mdoc", mdoc_text(5, image="a.mrc"))
     tilt.look(times=10)
-    assert tilt.reasons()["a.mrc"] == "its .mdoc describes 5 views, there are 3"
+    assert tilt.reasons()["a.mrc"] == "its .mdoc describes 5 views, the stack has 3"
     put(tilt.folder / "a.mrc", mrc_bytes(5))
     tilt.settle()
     assert tilt.queue() == ["a"]
