@@ -7,12 +7,8 @@ from collections.abc import Callable, Sequence
 
 from tomoline import errors
 from tomoline.errors import TomolineError
-from tomoline.queue.asking import set_aside
 from tomoline.queue.batches import Queue
-from tomoline.queue.halting import ended_all, pointed_to_kill
-from tomoline.queue.killing import wait_until_killed
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
-from tomoline.queue.reach import shortened
 from tomoline.queue.rows import wanted_of
 from tomoline.queue.store import Store
 
@@ -38,6 +34,8 @@ def pause(store: Store, *, at_step: bool) -> list[Batch]:
             when = "at the next step" if at_step else "after the present data sets"
             store.add_event(EventKind.RUN, f"pause asked for, {when}")
     except TomolineError as error:
+        from tomoline.queue.halting import pointed_to_kill
+
         raise pointed_to_kill(error) from error
     return running
 
@@ -46,6 +44,8 @@ def kill(
     store: Store, patterns: Sequence[str], alive: Callable[[Store], int | None], *, wait: bool
 ) -> list[Batch]:
     """End what runs, or the data sets that are named; see `Control.kill`."""
+    from tomoline.queue.killing import wait_until_killed
+
     try:
         killed, running = _want_killed(store, patterns)
         if wait:
@@ -55,12 +55,17 @@ def kill(
             time.sleep(LATE_S)
             wait_until_killed(store, _stopped_late(store), alive)
     except TomolineError as error:
+        from tomoline.queue.halting import ended_all, pointed_to_kill
+
         raise (pointed_to_kill if patterns else ended_all)(error) from error
     return killed
 
 
 def _want_killed(store: Store, patterns: Sequence[str]) -> tuple[list[Batch], list[Batch]]:
     """Write down what is to be killed; return it, and that part of it that runs."""
+    from tomoline.queue.asking import set_aside
+    from tomoline.queue.reach import shortened
+
     with store.write() as db:
         if patterns:
             from tomoline.queue.data_sets import DataSets
