@@ -23,9 +23,10 @@ from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
 
 S = BatchState
-# It ends when it is told to, and leaves a child behind.
+# It ends when nobody talks to it any more, and leaves a child behind; both refuse to be ended.
 PARENT = """
-import os, sys, time
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if not os.fork():
     time.sleep(60)
 print("ready", flush=True)

@@ -24,6 +24,7 @@ from tomoline.queue.claim import Claim, holder, take, take_back
 from tomoline.queue.job import Job, Part, read_events
 from tomoline.queue.transient import is_transient
 from tomoline.queue.worker_parts import Pass, passes
+from tomoline.recipes import TILT
 
 Facts = Mapping[str, Any]
 
@@ -201,6 +202,59 @@ def test_a_job_file_that_cannot_be_read_is_told(
     assert "QUEUE-12" in capsys.readouterr().err
 
 
+def test_a_job_of_another_version_is_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "7-1.json"
+    path.write_text(make_job(tmp_path).text().replace('"schema":1', '"schema":2'))
+    assert worker.main([str(path)]) == worker.FAILED
+    assert "it is of another version" in capsys.readouterr().err
+
+
+def test_a_job_is_held_as_long_as_it_is_worked_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "7-1.json"
+    found: list[Claim] = []
+    monkeypatch.setattr(worker_parts, "check_destination", lambda *_: found.append(take_back(path)))
+    path.write_text(make_job(tmp_path).text())
+    assert worker.main([str(path)]) == worker.FINISHED
+    assert found == [Claim.HELD]
+
+
+@pytest.mark.parametrize("scratch", ["", "/fast"])
+def test_a_run_gets_the_means_of_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: str
+) -> None:
+    engines: list[tuple[int, int]] = []
+    runs: list[dict[str, Any]] = []
+    monkeypatch.setattr(
+        worker_parts, "ThreadsEngine", lambda threads, limit, _: engines.append((threads, limit))
+    )
+    monkeypatch.setattr(worker_parts, "run_and_report", lambda *_, **given: runs.append(given))
+    run(tmp_path, make_job(tmp_path, threads=5, memory_bytes=77, scratch=scratch))
+    assert engines == [(5, 77)]
+    assert [one["scratch"] for one in runs] == [Path(scratch) if scratch else None]
+
+
+def test_a_value_that_another_one_replaces_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_parts, "RECIPES", {"words": TILT})
+    monkeypatch.setattr(worker_parts, "run_and_report", lambda *_, **given: None)
+    part = make_part(tmp_path, reconstruct__thickness_px=100)
+    values = {"reconstruct.binned_thickness_px": [20, "a command"]}
+    part.layers.append({"name": "data set", "values": values})
+    _, events, _ = run(tmp_path, make_job(tmp_path, part))
+    (warning,) = [one for one in events if one["event"] == "warning"]
+    assert warning["code"] == errors.parameters.REPLACED.code
+
+
+def test_a_parameter_of_another_version_is_told(tmp_path: Path) -> None:
+    _, _, ended = run(tmp_path, make_job(tmp_path, make_part(tmp_path, first__no_such=1)))
+    assert (ended["state"], ended["code"]) == ("failed", errors.parameters.UNKNOWN_PARAMETER.code)
+
+
 # Two axes.
 
 
@@ -317,6 +371,22 @@ def test_a_data_set_that_another_run_holds_will_be_free(tmp_path: Path) -> None:
 
 
 # The event file.
+
+
+def test_a_line_is_read_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "7-1.events"
+    path.write_bytes(b'{"event":"part","root":"TS"}\n{"event":"sta')
+    found, end = read_events(path, 0)
+    assert [one["event"] for one in found] == ["part"]
+    assert read_events(path, end) == ([], end)
+    with path.open("ab") as file:
+        file.write(b'rted"}\n')
+    found, end = read_events(path, end)
+    assert [one["event"] for one in found] == ["started"]
+    with worker.Events(path) as events:  # which adds to what is there
+        events.write("ended")
+    assert [one["event"] for one in read_events(path, 0)[0]] == ["part", "started", "ended"]
+    assert [one["event"] for one in read_events(path, end)[0]] == ["ended"]
 
 
 def test_an_event_that_a_full_disk_cut_short_is_passed_over(
