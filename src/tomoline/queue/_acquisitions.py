@@ -9,20 +9,15 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue._axes import CLASSES, OTHER_AXIS, pair_up, stack_key
+from tomoline.queue._kinds import RECORD_SUFFIX, beside_others, recipe_of
 
-if TYPE_CHECKING:
-    from tomoline.recipes import Recipe
-
-RECORD_SUFFIX = ".tomoline.json"
 LONGEST = 200
 """Bytes of a name: what is added to it for the names of files has to fit, too."""
-SCAN_STARTS = (b"\x89HDF", b"\xd0\xcf\x11\xe0", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""First bytes of HDF5, Zeiss's and TIFF files."""
 _STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
 
 
@@ -38,11 +33,17 @@ class Looked:
         What is wrong with the others.
     pair : bool
         Whether stacks ROOTa and ROOTb may become one data set.
+    name : str
+        The name that was asked for; "" for the file's.
+    folder : Path or None
+        The folder of results that was asked for.
     """
 
     found: tuple[Acquisition, ...]
     faults: tuple[TomolineError, ...]
     pair: bool
+    name: str = ""
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ class Acquisition:
         Folder of results, where it is settled already.
     records : tuple of dict
         Records of an earlier run, of one axis or of both.
+    beside_others : bool
+        Whether it lies in a folder of its own name among what another program made of it.
     """
 
     name: str
@@ -69,6 +72,7 @@ class Acquisition:
     source_b: Path | None = None
     folder: Path | None = None
     records: tuple[dict[str, Any], ...] = ()
+    beside_others: bool = False
 
     @property
     def letter(self) -> str:
@@ -118,8 +122,9 @@ def read_paths(
         one = found[0]
         place = Path(os.path.abspath(folder)) if folder else one.folder
         found = [replace(one, name=name or one.name, folder=place)]
+        folder = place
     faults += [bad for one in found if (bad := _bad_name(one))]
-    return Looked(tuple(found), tuple(faults), pair)
+    return Looked(tuple(found), tuple(faults), pair, name, folder)
 
 
 def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, Path]:
@@ -174,51 +179,20 @@ def _acquisition(
             "--recipe", f"{recipe!r} is unknown; there are {', '.join(RECIPES)}."
         )
     is_folder = path.is_dir()
-    kind = RECIPES[recipe] if recipe else _recipe_of(path, is_folder)
+    kind = RECIPES[recipe] if recipe else recipe_of(path, is_folder)
     if kind.in_place and is_folder:
         raise errors.running.NO_DATA_SET.error(path, "it holds no record of a data set.")
     if path_b is not None:
-        return Acquisition(path.stem[:-1], kind.name, real[path], real[path_b])
+        roots = (real[path].stem, real[path_b].stem)
+        others = beside_others(real[path].parent, path.stem[:-1], roots)
+        return Acquisition(
+            path.stem[:-1], kind.name, real[path], real[path_b], beside_others=others
+        )
     # As `workflow.execution.root_of`, which is heavy to import.
     known = path.suffix.lower() in kind.suffixes or not kind.in_place
     name = path.stem if known and not is_folder else path.name
-    return Acquisition(name, kind.name, real[path])
-
-
-def _recipe_of(path: Path, is_folder: bool) -> Recipe:
-    """Return the recipe of a file or folder, and refuse what only lies beside acquisitions."""
-    from tomoline.recipes import RECIPES, recipe_for
-
-    try:
-        kind = recipe_for(path)
-    except TomolineError as fault:
-        stacks = sorted(one.suffix for one in path.glob("*") if stack_key(one)) if is_folder else []
-        if not stacks:
-            raise
-        remedy = f"Give the stacks in it, {path}/*{stacks[0]}, or watch it: 'tomoline watch'."
-        raise fault.kind.error(path, "it holds stacks, and no data set.", remedy) from fault
-    claimed = any(path.suffix.lower() in one.suffixes for one in RECIPES.values())
-    if not is_folder and not claimed and not _is_scan(path):
-        raise errors.scan.NO_SCAN.error(
-            path,
-            "it is no stack, no HDF5 file, and has none of the keys of a parameter file.",
-            "Give acquisitions only; what lies beside them is found.",
-        )
-    return kind
-
-
-def _is_scan(path: Path) -> bool:
-    """Whether a file is one of a scan, whatever it is called."""
-    from tomoline.files import hitt
-
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start.startswith(SCAN_STARTS):
-        return True
-    try:
-        return hitt.has_keys(path)
-    except TomolineError:
-        return False
+    others = kind.in_place and beside_others(real[path].parent, name, (name,))
+    return Acquisition(name, kind.name, real[path], beside_others=others)
 
 
 def _records(path: Path) -> list[Path]:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.queue._acquisitions import RECORD_SUFFIX, Acquisition
+from tomoline.queue._acquisitions import Acquisition
 from tomoline.queue._axes import other_axis, stack_key
+from tomoline.queue._kinds import RECORD_SUFFIX
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.model import DataSetEntry, EventKind
 from tomoline.queue.rows import to_data_set
@@ -154,6 +155,19 @@ class Table:
             raise errors.project.NOT_DUAL.error(entry.name, text)
         return self._joined(entry, other)
 
+    def redirect(self, entry: DataSetEntry, folder: Path) -> DataSetEntry:
+        """Give a data set another folder for its results; what it has so far stays where it is.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-09 where the folder is that of another data set.
+        """
+        self._refuse_taken(entry.name, str(folder), entry.source, entry.id)
+        self._db.execute("UPDATE data_set SET folder = ? WHERE id = ?", (str(folder), entry.id))
+        self._tell(entry.name, f"its results go to {folder}", time.time())
+        return replace(entry, folder=folder)
+
     def part(self, entry: DataSetEntry) -> DataSetEntry:
         """Make a data set single axis; of one with two axes, axis a stays."""
         if not entry.dual:
@@ -219,8 +233,11 @@ class Table:
         beside = one.source.parent
         in_place = RECIPES[one.recipe].in_place and not self._deliver
         if in_place and one.source_b is None and beside.name == one.name:
-            return beside
-        place = Path(self._deliver or self._store.folder) / one.name
+            place = beside
+        else:
+            place = Path(self._deliver or self._store.folder) / one.name
+        if place == beside and one.beside_others:
+            place = self._store.folder / one.name
         # Nothing is written among the files of a scan that is a folder.
         return place / one.name if place == one.source else place
 

@@ -14,7 +14,7 @@ from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import Looked, read_paths
 from tomoline.queue._adding import DUAL, TABLE_KEYS, TABLE_RECIPE, Table
-from tomoline.queue._axes import stack_beside
+from tomoline.queue._axes import refuse_single, stack_beside
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Layers, Values, as_values, effective, told
@@ -74,7 +74,7 @@ class DataSets(Lookup):
         recipe : str
             Kind of acquisition; by default the file tells.
         folder : Path, optional
-            Folder of results of the one data set that is added.
+            Folder of results of the one data set that is added, or is there already.
         values : mapping, optional
             Parameters of their own, ``{"step.field": (value, where)}``.
         origin : str
@@ -90,7 +90,8 @@ class DataSets(Lookup):
         Raises
         ------
         Faults
-            FILE-01 for files that are not there, PROJ-09 for names or folders that are taken.
+            FILE-01 for files that are not there, PROJ-09 for names or folders that are taken,
+            PARAM-06 for another name of one that is there.
         """
         looked = (
             paths
@@ -110,7 +111,21 @@ class DataSets(Lookup):
                         faults.append(fault)
                 if faults:  # which takes back what was inserted
                     raise Faults(faults)
+                if looked.name or looked.folder:
+                    entries = [self._as_asked(db, table, one, looked) for one in entries]
             return list({entry.id: entry for entry in entries}.values())
+
+    def _as_asked(
+        self, db: sqlite3.Connection, table: Table, entry: DataSetEntry, looked: Looked
+    ) -> DataSetEntry:
+        """Give the one data set that was added, or was there, what was asked for it."""
+        if looked.name and looked.name != entry.name:
+            text = f"{entry.source} is in the table already, as {entry.name}."
+            raise errors.parameters.BAD_OPTION.error("--name", text)
+        if looked.folder is None or looked.folder == entry.folder:
+            return entry
+        self._refuse_running(db, [entry])
+        return table.redirect(entry, looked.folder)
 
     def remove(self, names: Sequence[str]) -> list[DataSetEntry]:
         """Take data sets out of the table, with their batches; their files stay.
@@ -162,7 +177,7 @@ class DataSets(Lookup):
         with self.store.write() as db:
             entries = self.entries(names)
             if axis == "b":
-                self._refuse_single(entries)
+                refuse_single(entries)
             for entry in entries:
                 present = self.given(entry, axis)
                 for key in unset:
@@ -219,7 +234,7 @@ class DataSets(Lookup):
             entry = self.entry(name)
             self._refuse_running(db, [entry])
             if axis == "b":
-                self._refuse_single([entry])
+                refuse_single([entry])
             column = "source_b" if axis == "b" else "source"
             db.execute(f"UPDATE data_set SET {column} = ? WHERE id = ?", (path, entry.id))
             self._tell(entry, f"acquisition is now {path}")
@@ -275,15 +290,6 @@ class DataSets(Lookup):
         ]
         if faults:
             raise Faults(list(faults))
-
-    def _refuse_single(self, entries: Sequence[DataSetEntry]) -> None:
-        faults: list[TomolineError] = [
-            errors.project.NOT_DUAL.error(entry.name, "it has no axis b.")
-            for entry in entries
-            if not entry.dual
-        ]
-        if faults:
-            raise Faults(faults)
 
     def _tell(self, entry: DataSetEntry, text: str) -> None:
         self.store.add_event(EventKind.PROJECT, text, data_set=entry.name, when=time.time())

@@ -182,6 +182,42 @@ def test_results_go_beside_a_stack_in_its_own_folder_only(tmp_path: Path) -> Non
         assert entry.folder == tmp_path / "results" / "TS"
 
 
+def test_results_never_go_among_those_of_another_program(tmp_path: Path) -> None:
+    lone, a, b = (
+        stacks(tmp_path / "raw" / folder, f"{name}.mrc", f"{name}{made}")[0]
+        for folder, name, made in (("one", "one", "_rec.mrc"), ("P", "Pa", ".xf"), ("P", "Pb", ""))
+    )
+    with Project.create(tmp_path / "plain") as plain:
+        entries = plain.data_sets.add([lone])
+        assert [one.folder for one in entries] == [tmp_path / "plain" / "one"]
+    with Project.create(tmp_path / "there", deliver=tmp_path / "raw") as there:
+        entries = there.data_sets.add([lone, a, b])
+        assert [one.folder for one in entries] == [tmp_path / "there" / one for one in ("one", "P")]
+    lone.with_name("one.tomoline.json").write_text("{}")  # they are ours
+    with Project.create(tmp_path / "later") as later:
+        assert later.data_sets.add([lone])[0].folder == lone.parent
+
+
+def test_one_that_is_there_gets_the_folder_that_is_asked_for(
+    project: Project, tmp_path: Path
+) -> None:
+    one, two = stacks(tmp_path / "raw", "one.mrc", "two.mrc")
+    project.data_sets.add([one, two])
+    elsewhere = tmp_path / "elsewhere"
+    (entry,) = project.data_sets.add([one], folder=elsewhere)
+    assert entry.folder == elsewhere
+    assert project.data_sets.entry("one") == entry
+    with pytest.raises(TomolineError, match="is in the table already, as one") as name:
+        project.data_sets.add([one], name="other")
+    assert name.value.code == "PARAM-06"
+    with pytest.raises(TomolineError, match="is that of one"):
+        project.data_sets.add([two], folder=elsewhere)
+    queue(project, "two", "running", 1)
+    with pytest.raises(Faults, match="a process works on it"):
+        project.data_sets.add([two], folder=tmp_path / "third")
+    assert project.data_sets.add([two], folder=project.folder / "two")[0].name == "two"
+
+
 def test_results_never_go_among_the_files_of_a_scan(project: Project) -> None:
     stacks(project.folder / "tomo", "0001.tif")
     (scan,) = project.data_sets.add([project.folder / "tomo"])

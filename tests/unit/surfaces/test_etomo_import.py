@@ -114,6 +114,24 @@ def test_table_layers_and_values_are_taken_over(etomo, project, tmp_path):
     }
 
 
+def test_what_etomo_has_delivered_and_run_gets_results_elsewhere(etomo, tmp_path):
+    path, places = etomo
+    delivered = tmp_path / "moved" / "lone"
+    delivered.mkdir(parents=True)
+    for name in ("lone.st", "lone.edf", "lone_rec.mrc"):
+        (delivered / name).touch()
+    with path.open("a") as file:
+        file.write(
+            f"meta.DeliverToDirectory={delivered.parent}\nmeta.row.ebt3.Tomogram.Done=true\n"
+        )
+    planned = etomo_import.plan(path, places=places)
+    with etomo_import.create(tmp_path / "new", planned) as project:
+        lone, both = etomo_import.apply(project, planned)
+        assert lone.source == delivered / "lone.st"
+        assert lone.folder == tmp_path / "new" / "lone"
+        assert both.folder == delivered.parent / "TS 1"
+
+
 def test_values_say_where_they_stood(etomo, project):
     path, places = etomo
     _, entry = etomo_import.apply(project, etomo_import.plan(path, places=places))
