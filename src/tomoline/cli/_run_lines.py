@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING
 
-from tomoline.cli._templates import counted
 from tomoline.queue import rows
 from tomoline.queue.model import Batch, BatchState, Event, EventKind, RunState
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -125,7 +125,7 @@ def counts_text(status: Status) -> str:
     if rest := status.data_sets - sum(status.sets.values()):
         counts.append(f"{rest} not queued")
     comes = [
-        f"; {counted(number, what)}"
+        f"; {count_of(number, what)}"
         for number, what in ((status.watches, "watched folder"), (status.schedules, "schedule"))
         if number
     ]
@@ -133,9 +133,9 @@ def counts_text(status: Status) -> str:
 
 
 def left_text(status: Status) -> str:
-    """Return how long the rest may take, in words; "" where that is not known."""
+    """Return how long the rest may take, in words; "" where that is not known, or nothing runs."""
     # What takes longer than those before it has no time left by this reckoning: say nothing then.
-    if status.left_s is None or status.left_s < 1:
+    if status.left_s is None or status.left_s < 1 or status.wanted is not RunState.RUNNING:
         return ""
     return f"; about {about_text(status.left_s)} left"
 
@@ -183,7 +183,7 @@ def status_lines(status: Status) -> Iterator[str]:
 
     yield f"{status.name}  {status.folder}"
     yield _run_text(status)
-    sets = f"{counted(status.data_sets, 'data set')}: " if status.data_sets else ""
+    sets = f"{count_of(status.data_sets, 'data set')}: " if status.data_sets else ""
     yield f"{sets}{counts_text(status)}"
     if status.runner:
         yield from processor_lines(status, terminal_width())

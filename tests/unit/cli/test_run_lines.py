@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tomoline.cli._project_run import print_plans, refuse
-from tomoline.cli._run_lines import lines_of, processor_lines, status_lines
+from tomoline.cli._run_lines import counts_text, lines_of, processor_lines, status_lines
 from tomoline.errors import TomolineError
 from tomoline.queue.control import Control, Started
-from tomoline.queue.model import BatchState
+from tomoline.queue.model import BatchState, RunState
 from tomoline.queue.project import Project
 from tomoline.queue.rehearsal import Rehearsed
 from tomoline.queue.rows import batch, change_state
@@ -189,7 +189,11 @@ def test_time_that_is_left(project: Project) -> None:
     assert status_of(project).left_s is None  # nothing has finished yet
     change_state(project.store, one, S.FINISHED, "finished", when=120.0)  # after 20 s
     project.queue.add(project.data_sets.entries())
-    assert status_of(project).left_s == 30.0  # three of 20 s, two at a time
+    status = status_of(project)
+    assert status.left_s == 30.0  # three of 20 s, two at a time
+    assert counts_text(status) == "3 waiting; about 30 s left"
+    for changed in ({"left_s": 0.4}, {"wanted": RunState.PAUSED}):
+        assert counts_text(replace(status, **changed)) == "3 waiting"
 
 
 def test_events_that_are_told_and_those_that_are_not(project: Project) -> None:
