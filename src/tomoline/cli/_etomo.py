@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.cli._templates import counted, print_notices
+from tomoline.cli._templates import print_notices
+from tomoline.queue.words import count_of
 
 
 def import_etomo(file: Path, new: Path | None, project: Path | None) -> None:
@@ -47,6 +48,6 @@ def import_etomo(file: Path, new: Path | None, project: Path | None) -> None:
             run = "" if entry.run else "  (not to be run)"
             print(f"{entry.name}  {entry.source}{axes}{run}")
         print(
-            f"{counted(len(entries), 'data set')}, {counted(count, 'global value')}"
+            f"{count_of(len(entries), 'data set')}, {count_of(count, 'global value')}"
             + (f", {templates}" if templates else "")
         )

@@ -13,12 +13,12 @@ import typer
 from tomoline.cli._project_given import (
     MOST_LINES,
     Given,
-    count_of,
     put_defaults,
     read_user_defaults,
     set_on,
     warn,
 )
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.errors import Notice

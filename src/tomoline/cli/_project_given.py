@@ -176,12 +176,3 @@ def put_defaults(project: Project, path: Path, defaults: Mapping[str, LayerValue
 
     file, digest = (str(path), digest_of(path)) if path.exists() else ("", "")
     project.layers.put(USER_DEFAULTS, defaults, file=file, digest=digest)
-
-
-def count_of(count: int, word: str) -> str:
-    """Count a thing.
-
-    >>> count_of(1, "data set"), count_of(0, "data set")
-    ('1 data set', '0 data sets')
-    """
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -13,12 +13,12 @@ from tomoline.cli._project_given import (
     MOST_LINES,
     Boxes,
     Given,
-    count_of,
     put_defaults,
     read_user_defaults,
     set_on,
     tell_axes,
 )
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry

@@ -14,6 +14,7 @@ from tomoline.cli._aligned import aligned
 from tomoline.cli._project import open_project
 from tomoline.queue.log import time_text
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -91,7 +92,7 @@ def add(
                     origin="queue add",
                     top=top,
                 )
-        _say(f"queued {_count(len(entries))}{' on top' if top else ''}")
+        _say(f"queued {count_of(len(entries), 'data set')}{' on top' if top else ''}")
         _tell_if_idle(project)
 
 
@@ -105,7 +106,7 @@ def take_out(folder: Path | None, names: Sequence[str]) -> None:
     """Take batches that wait out of the queue."""
     with closing(open_project(folder)) as project:
         taken = project.queue.take_out(names)
-    _say(f"took {_count(len(taken))} out of the queue")
+    _say(f"took {count_of(len(taken), 'data set')} out of the queue")
 
 
 def retry(folder: Path | None, names: Sequence[str], *, start: bool) -> None:
@@ -117,7 +118,8 @@ def retry(folder: Path | None, names: Sequence[str], *, start: bool) -> None:
             _say(f"{one.name}  {one.code}  {where}{one.found}")
             if one.remedy:
                 _say(f"    {one.remedy}")
-        _say(f"queued {_count(len(failed))} again" if failed else "no data set has failed")
+        number = count_of(len(failed), "data set")
+        _say(f"queued {number} again" if failed else "no data set has failed")
         if failed and start and _wanted(project) is not RunState.PAUSED:
             _start(project)
         elif failed:
@@ -205,10 +207,6 @@ def _tell_if_idle(project: Project) -> None:
     wanted = _wanted(project)
     if wanted is not RunState.RUNNING:
         _say(f"the run is {wanted}: 'tomoline resume' goes on with the queue")
-
-
-def _count(number: int) -> str:
-    return f"{number} data set{'' if number == 1 else 's'}"
 
 
 def _say(text: str) -> None:

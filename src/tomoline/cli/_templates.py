@@ -9,6 +9,7 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from tomoline.errors import Notice
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.surfaces.batch_files import BatchFile
@@ -26,7 +27,7 @@ def print_saved(saved: SavedTemplate) -> None:
     for name, text in saved.entries:
         print(f"{name} = {text}".rstrip())
     print_notices(saved.notices)
-    print(f"{saved.path}: {counted(len(saved.entries), 'directive')}.")
+    print(f"{saved.path}: {count_of(len(saved.entries), 'directive')}.")
 
 
 def print_list(kind: str, *, as_json: bool) -> None:
@@ -106,7 +107,7 @@ def print_exported(files: Sequence[BatchFile]) -> None:
     print_notices(notice for file in files for notice in file.notices)
     width = max((len(str(file.path)) for file in files), default=0)
     for file in files:
-        print(f"{file.path!s:<{width}}  {counted(file.count, 'directive')}")
+        print(f"{file.path!s:<{width}}  {count_of(file.count, 'directive')}")
     if files:
         path, root, stacks = (
             quote(str(one)) for one in (files[0].path, files[0].root, files[0].stacks)
@@ -114,12 +115,3 @@ def print_exported(files: Sequence[BatchFile]) -> None:
         print(f"IMOD: batchruntomo -directive {path} -root {root} -current {stacks}")
     else:
         print("the project has no tilt series")
-
-
-def counted(number: int, word: str) -> str:
-    """Count a thing.
-
-    >>> counted(1, "stack"), counted(2, "stack")
-    ('1 stack', '2 stacks')
-    """
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -16,6 +16,7 @@ from tomoline.queue.reach import asked_for, refuse_missing_axes
 from tomoline.queue.recovery import take_over_from
 from tomoline.queue.rows import wanted_of
 from tomoline.queue.store import Store
+from tomoline.queue.words import count_of
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def start(
     with store.write() as db:
         numbers, already = enqueue(queue, entries, asked, named=bool(patterns))
         go_on(db, means.processors, means.threads, means.memory)
-        store.add_event(EventKind.RUN, f"run asked for, with {_count(len(numbers))}")
+        store.add_event(EventKind.RUN, f"run asked for, with {count_of(len(numbers), 'data set')}")
         event = _last_event(db)
     ensure(store)
     names = [entry.name for entry in entries if entry.name not in set(already)]
@@ -79,7 +80,8 @@ def resume(
                 "'tomoline run PROJECT' queues data sets, 'tomoline retry' those that failed.",
             )
         go_on(db, means.processors, means.threads, means.memory)
-        store.add_event(EventKind.RUN, f"resume asked for, {_count(len(again))} to go on with")
+        found = count_of(len(again), "data set")
+        store.add_event(EventKind.RUN, f"resume asked for, {found} to go on with")
         event = _last_event(db)
     ensure(store)
     return Started([one.id for one in again], [one.name for one in again], event=event)
@@ -98,7 +100,3 @@ def _has_use(store: Store) -> bool:
 
 def _last_event(db: sqlite3.Connection) -> int:
     return int(db.execute("SELECT max(id) FROM event").fetchone()[0])
-
-
-def _count(number: int) -> str:
-    return f"{number} data set{'' if number == 1 else 's'}"
