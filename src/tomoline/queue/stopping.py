@@ -15,6 +15,8 @@ from tomoline.queue.store import Store
 S = BatchState
 LATE_S = 0.2
 """Longer than a runner takes to see what is wanted."""
+HELD_S = 0.8
+"""How long a kill waits for others that write into the store, before it does without."""
 
 
 def pause(store: Store, *, at_step: bool) -> list[Batch]:
@@ -47,13 +49,14 @@ def kill(
     from tomoline.queue.killing import wait_until_killed
 
     try:
-        killed, running = _want_killed(store, patterns)
-        if wait:
-            wait_until_killed(store, running, alive)
-        if wait and not patterns and alive(store) is not None:
-            # The runner may have been about to start one when it was told to stop.
-            time.sleep(LATE_S)
-            wait_until_killed(store, _stopped_late(store), alive)
+        with store.patience(HELD_S):
+            killed, running = _want_killed(store, patterns)
+            if wait:
+                wait_until_killed(store, running, alive)
+            if wait and not patterns and alive(store) is not None:
+                # The runner may have been about to start one when it was told to stop.
+                time.sleep(LATE_S)
+                wait_until_killed(store, _stopped_late(store), alive)
     except TomolineError as error:
         from tomoline.queue.halting import ended_all, pointed_to_kill
 

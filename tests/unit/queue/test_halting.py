@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,6 +172,18 @@ def test_a_kill_that_cannot_be_kept_says_so(night: Night, monkeypatch: pytest.Mo
     night.control().kill()
     assert wanted_of(night.project.store) is RunState.STOPPED
     assert night.states()["TS_1"] is S.KILLED
+
+
+def test_a_store_that_another_program_holds_is_not_waited_for(night: Night) -> None:
+    with closing(sqlite3.connect(night.project.store.path)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        with pytest.raises(TomolineError, match=r"TS_1, the runner\.") as caught:
+            night.control().kill()
+        assert time.monotonic() - began < 2.5
+        assert caught.value.code == "PROJ-18"
+    assert group_of(night.worker) == []
+    assert [one.code for one in night.control().recover()] == ["QUEUE-03"]
 
 
 def test_what_had_finished_before_it_was_killed_has_finished(
