@@ -33,6 +33,7 @@ class Wanted:
     step: str
     level: str
     kind: str
+    message: str
     since: str
     until: str
     sort: str
@@ -61,6 +62,7 @@ def print_log(
         "step": wanted.step,
         "level": wanted.level,
         "kind": wanted.kind,
+        "message": wanted.message,
         "since": read_time(wanted.since, now, local=local, option="--since"),
         "until": read_time(wanted.until, now, local=local, option="--until"),
     }

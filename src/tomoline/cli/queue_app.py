@@ -134,6 +134,10 @@ def log_command(
     step: Annotated[str, typer.Option(help="Name of a step.")] = "",
     level: Annotated[Level, typer.Option(help="This or worse.")] = Level.INFO,
     kind: Annotated[EventKind | None, typer.Option(help="What it is about.")] = None,
+    message: Annotated[
+        str,
+        typer.Option(metavar="TEXT", help="Part of the message, or of the code such as FID-01."),
+    ] = "",
     since: Annotated[
         str,
         typer.Option(metavar="TIME", help="2h, 30min, 3d ago, or a time such as 2031-05-17T14:00."),
@@ -171,6 +175,7 @@ def log_command(
         step=step,
         level=level,
         kind=kind or "",
+        message=message,
         since=since,
         until=until,
         sort=sort,

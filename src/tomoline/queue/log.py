@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ class Log:
         step: str = "",
         level: str = "",
         kind: str = "",
+        message: str = "",
         batch: int | None = None,
         since: float = 0.0,
         until: float = 0.0,
@@ -51,6 +53,8 @@ class Log:
             Name of a step; of a kind, see `EventKind`.
         level : str
             This or worse, see `Level`.
+        message : str
+            Part of the message, or of the code; capitals do not matter.
         since, until : float
             Times, the second one is not included; 0 for no bound.
         after : int
@@ -80,6 +84,10 @@ class Log:
 
         if processor is not None:
             need("processor = ?", processor)
+        if message:
+            sought = re.sub(r"([\\%_])", r"\\\1", message)
+            conditions.append("(message LIKE ? ESCAPE '\\' OR code LIKE ? ESCAPE '\\')")
+            given += [f"%{sought}%"] * 2
         if batch is not None:
             need("batch = ?", batch)
         if data_set:

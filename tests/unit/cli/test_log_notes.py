@@ -18,7 +18,7 @@ from tomoline.queue.values import SCHEMA
 from tomoline.recipes import RECIPES
 
 S = BatchState
-ALL = Wanted("", None, "", "info", "", "", "", "time", False, 0)
+ALL = Wanted("", None, "", "info", "", "", "", "", "time", False, 0)
 
 
 def test_a_log_that_is_cut_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
