@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from tomoline.queue._kinds import RECORD_SUFFIX, beside_others, recipe_of
 
 LONGEST = 200
 """Bytes of a name: what is added to it for the names of files has to fit, too."""
+FIELDS = re.compile(r"\{(name|folder)\}")
 _STRANGE = frozenset({"Cc", "Cs", "Zl", "Zp"})  # control, no text at all, ends of lines
 
 
@@ -95,7 +97,8 @@ def read_paths(
     paths : sequence of Path
         Files and folders.
     name, recipe : str
-        In place of what the path says; a name is for one acquisition.
+        In place of what the path says; a name is for one acquisition, or for many if it holds
+        ``{name}``, the name of each, or ``{folder}``, the nearest folder of another name.
     folder : Path or None
         Folder of results of one acquisition.
     pair : bool
@@ -114,17 +117,31 @@ def read_paths(
         except TomolineError as fault:
             faults.append(fault)
     faults += _same_stack(fresh)
-    if (name or folder) and len(found) > 1:
-        option = "--name" if name else "--folder"
+    is_pattern = FIELDS.search(name) is not None
+    if is_pattern:
+        found = [replace(one, name=_name_of(one, name)) for one in found]
+    if len(found) > 1 and (folder or (name and not is_pattern)):
+        option = "--folder" if folder else "--name"
         text = f"{len(found)} data sets are given, which cannot all have it."
         faults.append(errors.parameters.BAD_OPTION.error(option, text))
     elif found and (name or folder):
         one = found[0]
         place = Path(os.path.abspath(folder)) if folder else one.folder
-        found = [replace(one, name=name or one.name, folder=place)]
+        found[0] = replace(one, name=one.name if is_pattern else name or one.name, folder=place)
         folder = place
     faults += [bad for one in found if (bad := _bad_name(one))]
     return Looked(tuple(found), tuple(faults), pair, name, folder)
+
+
+def _name_of(one: Acquisition, pattern: str) -> str:
+    """Return the name that a pattern gives an acquisition.
+
+    >>> _name_of(Acquisition("TS", "tilt", Path("/raw/grid 1/TS/TS.mrc")), "{folder}_{name}")
+    'grid 1_TS'
+    """
+    names = (folder.name for folder in one.source.parents if folder.name != one.name)
+    said = {"name": one.name, "folder": next(names, "")}
+    return FIELDS.sub(lambda match: said[match[1]], pattern)
 
 
 def _resolve(paths: Sequence[Path], faults: list[TomolineError]) -> dict[Path, Path]:

@@ -251,7 +251,10 @@ class Table:
                 text = f"{name} is in the table, of {path}."
                 if other != name:
                     text = f"its folder of results, {there}, is that of {other}."
-                raise errors.project.SAME_NAME.error(source, text)
+                remedy = (
+                    "Name it with --name; --name '{folder}_{name}' names many by their folders."
+                )
+                raise errors.project.SAME_NAME.error(source, text, remedy)
 
     def _has_run(self, entry: DataSetEntry) -> bool:
         row = self._db.execute(

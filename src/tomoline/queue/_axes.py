@@ -5,10 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tomoline import errors
-from tomoline.errors import Faults, TomolineError
-from tomoline.queue.model import DataSetEntry
-
 # Stacks of one class may be the two axes of a set, and of one class only one has a root name.
 CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
 OTHER_AXIS = {"a": "b", "b": "a"}
@@ -78,20 +74,3 @@ def pair_up(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
         taken |= {path, other}
         found.append((path, other) if path.stem.endswith("a") else (other, path))
     return found
-
-
-def refuse_single(entries: Sequence[DataSetEntry]) -> None:
-    """Refuse data sets that have one axis only.
-
-    Raises
-    ------
-    Faults
-        PROJ-11 for each of them.
-    """
-    faults: list[TomolineError] = [
-        errors.project.NOT_DUAL.error(entry.name, "it has no axis b.")
-        for entry in entries
-        if not entry.dual
-    ]
-    if faults:
-        raise Faults(faults)

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import Looked, read_paths
 from tomoline.queue._adding import DUAL, TABLE_KEYS, TABLE_RECIPE, Table
-from tomoline.queue._axes import refuse_single, stack_beside
+from tomoline.queue._axes import stack_beside
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
+from tomoline.queue._refused import refuse_running, refuse_single
 from tomoline.queue.layers import Layers, Values, as_values, effective, told
 from tomoline.queue.model import BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch, to_data_set
@@ -70,7 +71,8 @@ class DataSets(Lookup):
         paths : sequence of Path or Looked
             Files, folders of scans, or folders DIR/ROOT of earlier runs; or what `look` has found.
         name : str
-            Name of the one data set that is added, in place of its file's.
+            Name of the one data set that is added, in place of its file's; ``{folder}_{name}``
+            names many.
         recipe : str
             Kind of acquisition; by default the file tells.
         folder : Path, optional
@@ -112,20 +114,28 @@ class DataSets(Lookup):
                 if faults:  # which takes back what was inserted
                     raise Faults(faults)
                 if looked.name or looked.folder:
-                    entries = [self._as_asked(db, table, one, looked) for one in entries]
+                    names = {one.name for one in looked.found if looked.name}
+                    entries = [
+                        self._as_asked(db, table, one, names, looked.folder) for one in entries
+                    ]
             return list({entry.id: entry for entry in entries}.values())
 
     def _as_asked(
-        self, db: sqlite3.Connection, table: Table, entry: DataSetEntry, looked: Looked
+        self,
+        db: sqlite3.Connection,
+        table: Table,
+        entry: DataSetEntry,
+        names: Collection[str],
+        folder: Path | None,
     ) -> DataSetEntry:
-        """Give the one data set that was added, or was there, what was asked for it."""
-        if looked.name and looked.name != entry.name:
+        """Give a data set that was added, or was there, what was asked for it."""
+        if names and entry.name not in names:
             text = f"{entry.source} is in the table already, as {entry.name}."
             raise errors.parameters.BAD_OPTION.error("--name", text)
-        if looked.folder is None or looked.folder == entry.folder:
+        if folder is None or folder == entry.folder:
             return entry
-        self._refuse_running(db, [entry])
-        return table.redirect(entry, looked.folder)
+        refuse_running(db, [entry])
+        return table.redirect(entry, folder)
 
     def remove(self, names: Sequence[str]) -> list[DataSetEntry]:
         """Take data sets out of the table, with their batches; their files stay.
@@ -137,7 +147,7 @@ class DataSets(Lookup):
         """
         with self.store.write() as db:
             entries = self.entries(names)
-            self._refuse_running(db, entries)
+            refuse_running(db, entries)
             for entry in entries:
                 rows = db.execute(
                     f"{BATCHES} WHERE batch.data_set = ? AND batch.state != 'dropped'", (entry.id,)
@@ -208,7 +218,7 @@ class DataSets(Lookup):
         others = {one.source: stack_beside(one.source) for one in self.entries(names) if dual}
         with self.store.write() as db:
             entries = self.entries(names)
-            self._refuse_running(db, entries)
+            refuse_running(db, entries)
             table = Table(self.store, db)
             changed = []
             for entry in entries:
@@ -232,7 +242,7 @@ class DataSets(Lookup):
         path = os.path.realpath(source)
         with self.store.write() as db:
             entry = self.entry(name)
-            self._refuse_running(db, [entry])
+            refuse_running(db, [entry])
             if axis == "b":
                 refuse_single([entry])
             column = "source_b" if axis == "b" else "source"
@@ -279,17 +289,6 @@ class DataSets(Lookup):
                 )
                 self._tell(to_data_set(below), f"copied down from {name}: {', '.join(keys)}")
         return count
-
-    def _refuse_running(self, db: sqlite3.Connection, entries: Sequence[DataSetEntry]) -> None:
-        rows = db.execute("SELECT data_set FROM batch WHERE state = 'running'").fetchall()
-        running = {row[0] for row in rows}
-        faults = [
-            errors.project.IN_USE.error(entry.name, "a process works on it.")
-            for entry in entries
-            if entry.id in running
-        ]
-        if faults:
-            raise Faults(list(faults))
 
     def _tell(self, entry: DataSetEntry, text: str) -> None:
         self.store.add_event(EventKind.PROJECT, text, data_set=entry.name, when=time.time())

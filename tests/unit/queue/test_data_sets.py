@@ -271,6 +271,29 @@ def test_what_lies_beside_acquisitions_is_none(project: Project, tmp_path: Path)
     assert [one.recipe for one in project.data_sets.add([odd, renamed])] == ["scan", "scan"]
 
 
+def test_many_of_one_name_are_named_by_their_folders(project: Project, tmp_path: Path) -> None:
+    paths = [
+        *stacks(tmp_path / "grid 1", "TSa.mrc", "TSb.mrc", "other.mrc"),
+        *stacks(tmp_path / "grid 2", "TSa.mrc", "TSb.mrc"),
+        *stacks(tmp_path / "grid 3" / "TS", "TS.mrc"),
+    ]
+    with pytest.raises(TomolineError, match="TS is in the table") as same:
+        project.data_sets.add(paths)
+    assert "--name '{folder}_{name}'" in str(same.value)
+    entries = project.data_sets.add(paths, name="{folder}_{name}")
+    wanted = ["grid 1_TS", "grid 1_other", "grid 2_TS", "grid 3_TS"]
+    assert [one.name for one in entries] == wanted
+    assert [one.dual for one in entries] == [True, False, True, False]
+    assert entries[3].folder == project.folder / "grid 3_TS"
+    assert project.data_sets.add(paths, name="{folder}_{name}") == entries
+    with pytest.raises(TomolineError, match="in the table already, as grid 1_TS"):
+        project.data_sets.add(paths, name="{name}")
+    with pytest.raises(Faults, match="which cannot all have it"):
+        project.data_sets.add(paths, name="{folder}_{name}", folder=tmp_path / "all")
+    (moved,) = project.data_sets.add(paths[5:], folder=tmp_path / "results")
+    assert (moved.name, moved.folder) == ("grid 3_TS", tmp_path / "results")
+
+
 def test_names_that_leave_no_room_for_endings_are_refused(project: Project, tmp_path: Path) -> None:
     long, longer = stacks(tmp_path, f"{'ü' * 100}.mrc", f"{'ü' * 100}x.mrc")
     assert project.data_sets.add([long])[0].name == long.stem
