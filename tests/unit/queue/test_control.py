@@ -435,6 +435,19 @@ def test_kill_of_two_batches_of_one_data_set_loses_nothing(
     assert (one.state, one.first, one.last) == (S.WAITING, "", "")
 
 
+def test_a_pause_does_not_take_back_a_kill(
+    project: Project, control: Control, runner: NoRunner
+) -> None:
+    add(project, "TS_1.mrc", "TS_2.mrc")
+    control.start()
+    first, second = begin(project, "TS_1"), begin(project, "TS_2")
+    runner.pid = 1
+    control.kill(["TS_1"], wait=False)
+    control.pause(at_step=True)
+    found = [batch(project.store, one.id) for one in (first, second)]
+    assert [one.wanted for one in found if one is not None] == ["kill", "pause"]
+
+
 def test_kill_does_not_wait_if_it_need_not(
     project: Project, control: Control, runner: NoRunner
 ) -> None:
@@ -516,6 +529,28 @@ def test_another_machine_has_the_project(
     control.resume(take_over=True)
     assert runner.started == 2
     assert control.recover() == []
+
+
+def test_what_another_machine_has_ended_is_free(
+    project: Project, control: Control, runner: NoRunner
+) -> None:
+    add(project, "TS_1.mrc")
+    with project.store.write() as db:
+        db.execute("UPDATE run SET host = 'elsewhere', birth = 'otherboot:1'")
+    control.start()
+    assert runner.started == 1
+
+
+def test_a_watched_folder_brings_a_runner_back_that_is_gone(
+    project: Project, control: Control, runner: NoRunner, tmp_path: Path
+) -> None:
+    with project.store.write() as db:
+        db.execute(
+            "INSERT INTO watch (folder, recipe, began) VALUES (?, 'tilt', 0)", (str(tmp_path),)
+        )
+        db.execute("UPDATE run SET pid = 4194304, birth = 'boot:1'")
+    assert [notice.code for notice in control.recover()] == ["QUEUE-08"]
+    assert runner.started == 1
 
 
 def test_a_machine_that_was_renamed_is_still_the_same(

@@ -782,3 +782,61 @@ def test_thousands_of_finished_data_sets_are_not_queued_in_every_round(night: Ni
 def test_events_of_a_schedule_are_of_that_kind(night: Night) -> None:
     start(night)
     assert {one.kind for one in night.events()} == {EventKind.SCHEDULE}
+
+
+# ---------------------------------------------------------------- what is easily overlooked
+
+
+def test_a_schedule_whose_runner_died_between_its_last_round_and_its_end_ends(night: Night) -> None:
+    start(night, times=2)
+    with night.store.write() as db:
+        db.execute("UPDATE schedule SET round = 2, busy = 0")
+    night.turn(600)
+    assert night.schedules.get("one").state is ScheduleState.FINISHED
+    assert night.schedules.get("one").round == 2
+
+
+def test_a_run_flag_that_is_cleared_in_the_meantime_holds(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tomoline.queue import schedule_rounds
+
+    night.add("TS_1", "TS_2")
+    real = schedule_rounds.take
+
+    def take(*given: Any) -> Any:
+        taken = real(*given)
+        night.project.data_sets.set_run(["TS_1"], False)
+        return taken
+
+    monkeypatch.setattr(schedule_rounds, "take", take)
+    start(night)
+    assert night.names() == ["TS_2"]
+
+
+def test_an_acquisition_that_is_replaced_by_one_of_the_same_size_is_taken_again(
+    night: Night,
+) -> None:
+    night.add("TS_1")
+    start(night, times=9)
+    assert night.run() == ["TS_1"]
+    os.utime(night.project.folder / "raw" / "TS_1.mrc", (NOW, NOW))
+    night.turn(600)
+    assert night.run() == ["TS_1"]
+
+
+def test_changed_parameters_of_axis_b_are_taken_again(night: Night) -> None:
+    night.add("TSa", "TSb")
+    folder = night.project.data_sets.entry("TS").folder
+    start(night, times=9)
+    assert night.run() == ["TS"]
+    for root in ("TSa", "TSb"):  # each axis has a record of its own
+        night.record(root, FIRST)
+        path = night.project.folder / root / f"{root}.tomoline.json"
+        path.rename(folder / path.name)
+    night.turn(600)
+    assert night.run() == []
+    values = {"preprocess.max_radius_px": (3.0, "test")}
+    night.project.data_sets.set(["TS"], values, axis="b")
+    night.turn(600)
+    assert night.run() == ["TS"]

@@ -118,6 +118,14 @@ def test_the_batch_tells_what_the_record_cannot(tmp_path: Path) -> None:
     ]
 
 
+def test_the_error_of_the_record_says_more_than_that_of_the_batch(tmp_path: Path) -> None:
+    one = entry(tmp_path)
+    error = {"code": "ALIGN-01", "where": "", "found": "", "remedy": ""}
+    write(one, step("align", 6, state="failed", error=error))
+    table = values_of([one], batches={1: failed_batch("QUEUE-02")})
+    assert table.rows[0]["error"] == "ALIGN-01"
+
+
 @pytest.mark.parametrize(
     ("keys", "columns"),
     [

@@ -1,0 +1,49 @@
+"""The log file of a whole run: every event stands there once, whatever happens to the disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tomoline.queue.logfile import LogFile
+from tomoline.queue.model import EventKind
+from tomoline.queue.store import LOG, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.create(tmp_path / "night") as one:
+        yield one
+
+
+def test_what_a_full_disk_cut_short_is_written_again_and_nothing_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = LogFile(store)
+    store.add_event(EventKind.NOTICE, "first")
+    log.append()
+    store.add_event(EventKind.NOTICE, "second")
+    write, room = os.write, [10]
+
+    def write_some(file: int, content: bytes) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, content[: room.pop()])
+
+    monkeypatch.setattr(os, "write", write_some)
+    with pytest.raises(OSError, match="No space left"):
+        log.append()
+    monkeypatch.undo()
+    log.append()
+    lines = (store.folder / LOG).read_text().splitlines()
+    assert [line.split()[-1] for line in lines if "first" in line or "second" in line] == [
+        "first",
+        "second",
+    ]
+    assert len(lines) == len(set(lines))
+    with store.read() as db:
+        assert len(lines) == db.execute("SELECT count(*) FROM event").fetchone()[0]
