@@ -56,7 +56,7 @@ def lines_of(event: Event, project: Project, *, plain: bool) -> Iterator[str]:
 
 def _ending(event: Event, project: Project) -> Iterator[str]:
     one = rows.batch(project.store, event.batch) if event.batch is not None else None
-    if one is None or one.state != event.becomes:
+    if one is None or one.state != event.becomes or one.state is BatchState.WAITING:
         code = f"  {event.code}:" if event.code and event.code not in event.message else ""
         yield f"{event.becomes:<9} {event.data_set}{code}  {event.message}"
     elif one.state is BatchState.FAILED:

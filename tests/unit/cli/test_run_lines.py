@@ -93,6 +93,14 @@ def test_what_is_to_be_tried_again_is_told_with_the_reason(project: Project) -> 
     )
 
 
+def test_what_is_tried_again_is_told_with_the_reason_when_it_happens(project: Project) -> None:
+    (one,) = project.queue.batches(states=(S.RUNNING,))
+    said = "tried again in 10 s (QUEUE-10), after RUN-06 /out/two: it is held."
+    project.queue.wait_again(one, said, level="warning", code="QUEUE-10", not_before=170.0)
+    (event,) = project.log.events(batch=one.id, level="warning")
+    assert list(lines_of(event, project, plain=False)) == [f"waiting   two  {said}"]
+
+
 def test_a_data_set_counts_once_however_often_it_was_run(project: Project) -> None:
     (one,) = project.queue.batches(states=(S.RUNNING,))
     for _ in range(3):
