@@ -17,7 +17,9 @@ from tomoline.queue.store import Store
 
 AGAIN_S = 60.0
 """How long a service rests after an error."""
-LONGEST_S = 3600.0
+LONGEST_S = 60.0
+"""How long a service sleeps at most: a clock that is set, or a machine that slept, makes things due
+that were to wait for hours."""
 
 
 class Service(Protocol):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fake_worker import FakeLauncher
 
+from tomoline.queue import background
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.runner import Runner
@@ -54,6 +56,37 @@ class Night:
         self.launcher.of("one").fail("FILE-01", transient=True)
         self.pass_by(0.1)
         assert self.batch().state is S.WAITING
+
+
+class Daily:
+    """A service that has something to do at a time of day, a day from now."""
+
+    name = "daily"
+
+    def __init__(self) -> None:
+        self.turns = 0
+        self.often = threading.Event()
+
+    def turn(self, now: float) -> float:
+        self.turns += 1
+        if self.turns >= 3:
+            self.often.set()
+        return DAY_S
+
+    def busy(self) -> bool:
+        return True
+
+
+def test_a_service_looks_again_at_what_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert background.LONGEST_S <= 60.0
+    monkeypatch.setattr(background, "LONGEST_S", 0.01)
+    service = Daily()
+    thread = background.ServiceThread("daily", tmp_path, lambda: service, holds_run=True)
+    thread.begin()
+    assert service.often.wait(10.0)
+    thread.end()
 
 
 @pytest.fixture
