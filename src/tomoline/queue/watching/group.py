@@ -13,7 +13,6 @@ from tomoline.queue.watching.scan import File
 
 _MDOC = ".mdoc"
 _OTHER = {"a": "b", "b": "a"}
-_MOST_NAMED = 12
 
 
 @dataclass(frozen=True)
@@ -93,13 +92,6 @@ def main_of(mark: str) -> str:
 def described_by(mark: str) -> int:
     """Return how many files of description a mark is of."""
     return int(mark.rpartition(".")[2] or 0)
-
-
-def named(missing: Iterable[str]) -> str:
-    """Return names for people, the first dozen of them."""
-    items = [names.shown(one) for one in missing]
-    more = len(items) - _MOST_NAMED
-    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def tilt_series(

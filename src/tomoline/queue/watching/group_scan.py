@@ -15,11 +15,12 @@ from pathlib import Path
 from tomoline.errors import TomolineError
 from tomoline.files import _frame_groups as frame_groups
 from tomoline.files.hitt import HittParameters, looks_like
-from tomoline.queue.watching import names
-from tomoline.queue.watching.group import Acquisition, mark_of, named
+from tomoline.queue.watching import names, whole_hdf5
+from tomoline.queue.watching.group import Acquisition, mark_of
+from tomoline.queue.watching.names import named
 from tomoline.queue.watching.scan import File
 
-ONE_FILE = (".h5", ".hdf5", ".hdf", ".nxs", ".nx", ".txrm")
+ONE_FILE = (*whole_hdf5.SUFFIXES, ".txrm")
 _TIFFS = (".tif", ".tiff")
 _NOT_PROJECTIONS = re.compile(r"(flat|dark|white|bright|empty|ref)s?(fields?)?$", re.IGNORECASE)
 _FEWEST = 3
@@ -199,6 +200,8 @@ def files_of_scans(path: str, files: Mapping[str, File], *, pattern: str = "") -
     found = []
     for name, file in files.items():
         stem, suffix = names.split(name)
+        if suffix in whole_hdf5.SUFFIXES and names.is_part(stem):
+            continue
         if suffix not in ONE_FILE or (pattern and not fnmatchcase(name, pattern)):
             continue
         found.append(

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tomoline.errors import TomolineError
+from tomoline.queue.watching import whole_hdf5
 from tomoline.queue.words import count_of
 
 _MRC_HEADER = 1024
 _MRC_BITS = {0: 8, 1: 16, 2: 32, 3: 32, 4: 64, 6: 16, 12: 16, 16: 24, 101: 4}
-_HDF5 = b"\x89HDF\r\n\x1a\n"
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TIFF = {
     b"II*\0": ("<", False),
@@ -76,8 +76,10 @@ def _base(path: str) -> str:
     return path.replace("\\", "/").rstrip("/").rpartition("/")[2]
 
 
-def lacking(path: Path, *, views: int = 0) -> str:
+def lacking(path: Path, *, views: int = 0, late: bool = False) -> str:
     """Return what a file still lacks, by its first bytes; "" if nothing is known to be missing.
+
+    An HDF5 file is whole when the files that it links to are, too.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def lacking(path: Path, *, views: int = 0) -> str:
         A stack, or a scan in one file.
     views : int
         How many views its .mdoc describes; 0 where that is not known.
+    late : bool
+        Whether linked files that hold no frames are no longer waited for.
 
     Raises
     ------
@@ -104,8 +108,8 @@ def lacking(path: Path, *, views: int = 0) -> str:
             return _Tiff(file.fileno(), size, order, big).lacking(views)
         if suffix in (".tif", ".tiff") and not start.strip(b"\0"):
             return "its header has not been written"
-        if start.startswith(_HDF5) or suffix in (".h5", ".hdf5", ".hdf", ".nxs", ".nx"):
-            return _hdf5(file.fileno(), size) or _written_to(file.fileno())
+        if start.startswith(whole_hdf5.START) or suffix in whole_hdf5.SUFFIXES:
+            return whole_hdf5.lacking(path, file.fileno(), late=late)
         if start.startswith(_OLE):
             return _ole(start, size)
         if not start.strip(b"\0"):
@@ -201,61 +205,6 @@ class _Tiff:
         if len(raw) < count:
             raise EOFError(f"it points to byte {at + count}, there are {self._size}")
         return raw
-
-
-def _hdf5(file: int, size: int) -> str:
-    """Return what the superblock says is missing.
-
-    Layout: HDF5 File Format Specification 3.0, II.A.
-    """
-    for at in (0, 512, 1024, 2048, 4096):
-        raw = os.pread(file, 96, at)
-        if raw.startswith(_HDF5):
-            break
-    else:
-        return (
-            f"it has {count_of(size, 'byte')} and no superblock"
-            if size < len(_HDF5) or not any(os.pread(file, 8, 0))
-            else ""
-        )
-    if len(raw) < 48:
-        return f"it has {count_of(size, 'byte')}, less than a superblock"
-    version = raw[8]
-    if version in (0, 1):
-        width, base = raw[13], 24 + 4 * version
-        end_at, flags = base + 2 * width, 0
-    elif version in (2, 3):
-        width, base, flags = raw[9], 12, raw[11]
-        end_at = base + 2 * width
-    else:
-        return ""
-    if width not in (2, 4, 8) or end_at + width > len(raw):
-        return ""
-    end = int.from_bytes(raw[end_at : end_at + width], "little")
-    if end == (1 << 8 * width) - 1:
-        return "it has not been closed by its writer"
-    if end > size:
-        return f"its superblock promises {end} bytes, there are {size}"
-    if version == 3 and flags & 1:
-        return "it has not been closed by its writer"
-    return ""
-
-
-def _written_to(file: int, locks: Path = Path("/proc/locks")) -> str:
-    """Tell whether a process of this machine has an HDF5 file open for writing: it locks it.
-
-    Taking a lock to find out could keep the writer from opening it.
-    """
-    inode = os.fstat(file).st_ino
-    try:
-        lines = locks.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return ""
-    for line in lines:
-        fields = line.split()
-        if {"FLOCK", "WRITE"} <= set(fields) and any(one.endswith(f":{inode}") for one in fields):
-            return "a program has it open for writing"
-    return ""
 
 
 def _ole(start: bytes, size: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 STACKS = (".mrc", ".st", ".tif", ".tiff")
 _TEMPORARY_ENDS = ("~", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".!sync")
@@ -13,6 +14,8 @@ _FRAMES = re.compile(
     r"|(^|_)gain(ref)?(_|$)",
     re.IGNORECASE,
 )
+_PARTS = re.compile(r"_data_\d{6}$")
+_MOST_NAMED = 12
 _RESULTS = (
     "_preali", "_full_rec", "_rec", "_ali", "_fixed", "_orig", "_bin4_rec", "_flat", "_erase",
 )  # fmt: skip
@@ -55,6 +58,15 @@ def is_frame(stem: str) -> bool:
     return _FRAMES.search(stem) is not None
 
 
+def is_part(stem: str) -> bool:
+    """Whether a name is that of a file with a part of the frames, as DECTRIS detectors write them.
+
+    >>> is_part("bone_data_000001"), is_part("bone_master")
+    (True, False)
+    """
+    return _PARTS.search(stem) is not None
+
+
 def result_of(stem: str) -> str:
     """Return the root name of what is called like a result of IMOD or tomoline, else "".
 
@@ -81,3 +93,10 @@ def shown(text: str) -> str:
 def printable(name: str) -> str:
     """Return a name that a data set can have, in place of one with control characters."""
     return "".join(c if c.isprintable() and c != "/" else "_" for c in name)
+
+
+def named(missing: Iterable[str]) -> str:
+    """Return names for people, the first dozen of them."""
+    items = [shown(one) for one in missing]
+    more = len(items) - _MOST_NAMED
+    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

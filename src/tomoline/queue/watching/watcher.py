@@ -11,7 +11,7 @@ from pathlib import Path
 from tomoline import errors
 from tomoline.queue.store import Store
 from tomoline.queue.watches import Watch
-from tomoline.queue.watching import inside
+from tomoline.queue.watching import inside, whole_hdf5
 from tomoline.queue.watching.choose import Chooser
 from tomoline.queue.watching.gone import Gone, come_back
 from tomoline.queue.watching.group import Acquisition
@@ -72,6 +72,7 @@ class Watcher:
         self._owners: dict[str, str] = {}
         self._gone = Gone(self.watch)
         self._quiet: set[str] = set()
+        self._parts: dict[str, str] = {}  # of which HDF5 file others hold the frames
         self._first = True
         self._pass_over = not looked and not self.watch.settings.existing
         # Those that were late already at the last look have been warned about.
@@ -100,7 +101,7 @@ class Watcher:
         )
         self._keep(verdict.rows)
         self._keep(come_back(self._taker, [self._rows[path] for path in verdict.back], now))
-        ready = self._look_inside(verdict.settled)
+        ready = self._look_inside(verdict.settled, now)
         gone = self._gone.follow(self._taker, self._rows, self._all(), look, verdict.vanished, now)
         self._keep(gone)
         chosen = Chooser(self._taker, self._all(), self._rows).choose(ready, now)
@@ -169,13 +170,18 @@ class Watcher:
     def _all(self) -> dict[str, Acquisition]:
         return {one.path: one for group in self._groups.values() for one in group}
 
-    def _look_inside(self, settled: Iterable[Acquisition]) -> list[Ready]:
-        """Return those that hold all that their first bytes promise."""
+    def _look_inside(self, settled: Iterable[Acquisition], now: float) -> list[Ready]:
+        """Return those that hold all that they promise."""
         ready = []
         for one in settled:
             row = self._rows[one.path]
             try:
-                problem = inside.lacking(Path(one.path), views=one.views) if one.same else ""
+                late = now - row.since >= self.watch.settings.late_s
+                problem = ""
+                if one.same:
+                    problem = inside.lacking(Path(one.path), views=one.views, late=late)
+                if one.path.lower().endswith(whole_hdf5.SUFFIXES):
+                    self._parts |= dict.fromkeys(whole_hdf5.parts_of(Path(one.path)), one.path)
             except OSError as error:
                 problem = f"it cannot be read: {error.strerror or error}"
             if problem:
@@ -185,7 +191,18 @@ class Watcher:
                     self._rows[one.path] = changed
             else:
                 ready.append(Ready(one, row))
-        return ready
+        return [one for one in ready if one.row.taken or not self._is_part(one.row)]
+
+    def _is_part(self, row: Row) -> bool:
+        """Whether a file is no acquisition, since another one links to it; this is kept."""
+        whole = self._parts.get(row.path)
+        if whole is None:
+            return False
+        self._rows[row.path] = replace(
+            row, state=SeenState.DUPLICATE, reason=f"part of {shown(whole)}"
+        )
+        self._save([row.path])
+        return True
 
     def _link_copies(self, copies: Mapping[str, str]) -> None:
         """Note of which data set something is a copy."""

@@ -223,6 +223,82 @@ def test_an_hdf5_file_that_is_cut_short_waits(scan: Watched, version: str) -> No
     assert scan.queue() == ["a"]
 
 
+def write_master(path: Path, *, virtual: bool, ancillary: str = "") -> Path:
+    """Write a master file that links to ``data/NAME.h5``, and return the path of that."""
+    data = path.with_name("data") / f"{path.stem}.h5"
+    with h5py.File(path, "w") as file:
+        if virtual:
+            layout = h5py.VirtualLayout((4, 8, 8), np.uint16)
+            layout[:] = h5py.VirtualSource(f"data/{data.name}", "frames", (4, 8, 8))
+            file.create_virtual_dataset("entry/data", layout)
+        else:  # the absolute path of where it was written
+            file["entry/data"] = h5py.ExternalLink(f"/elsewhere/{data.name}", "frames")
+            data = path.with_name(data.name)
+        if ancillary:
+            file["entry/current"] = h5py.ExternalLink(ancillary, "value")
+    return data
+
+
+def write_frames(path: Path) -> bytes:
+    path.parent.mkdir(exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file["frames"] = np.zeros((4, 8, 8), np.uint16)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("virtual", [False, True])
+def test_an_hdf5_file_waits_for_those_that_it_links_to(make: Make, virtual: bool) -> None:
+    scan = make(pattern="*.nxs")
+    data = write_master(scan.folder / "a.nxs", virtual=virtual)
+    named = f"data/{data.name}" if virtual else f"/elsewhere/{data.name}"
+    scan.look(times=100)
+    assert scan.reasons() == {"a.nxs": f"waits for {named}"}
+    assert scan.codes() == ["WATCH-04"]
+    whole = write_frames(data)
+    data.write_bytes(whole[:-100])
+    scan.look(times=20)
+    assert "a.h5, which it links to: its superblock prom" in scan.reasons()["a.nxs"]
+    data.write_bytes(whole)
+    scan.look()
+    assert scan.queue() == ["a"]
+
+
+def test_links_that_never_lead_anywhere_hold_no_frames_back_for_ever(make: Make) -> None:
+    scan = make(pattern="*.nxs", late_s=300.0)
+    write_frames(write_master(scan.folder / "a.nxs", virtual=False, ancillary="ring.h5"))
+    scan.look(times=30)
+    assert scan.reasons() == {"a.nxs": "waits for ring.h5"}
+    scan.look(times=2)
+    assert scan.queue() == ["a"]
+    assert scan.codes() == []
+
+
+@pytest.mark.parametrize("name", ["a.nxs", "z.nxs"])
+def test_files_that_another_links_to_are_no_scans(scan: Watched, name: str) -> None:
+    write_frames(write_master(scan.folder / name, virtual=True))
+    write_frames(scan.folder / "m_data_000001.h5")
+    scan.look(times=20)
+    assert scan.queue() == [name[0]]
+    assert scan.seen() == {name: "taken", f"data/{name[0]}.h5": "duplicate"}
+    assert scan.reasons() == {f"data/{name[0]}.h5": f"part of {scan.folder / name}"}
+    scan.restart()
+    scan.look(times=20)
+    assert scan.run_all() == [name[0]]
+    assert scan.codes() == []
+
+
+def test_an_hdf5_file_that_cannot_be_read_is_for_the_run_to_tell(scan: Watched) -> None:
+    path = scan.folder / "a.h5"
+    with h5py.File(path, "w") as file:
+        for number in range(100):
+            file[f"group{number}/data"] = number
+    content = bytearray(path.read_bytes())
+    content[600:4000] = bytes(3400)
+    path.write_bytes(content)
+    scan.look(times=20)
+    assert scan.queue() == ["a"]
+
+
 def test_a_zeiss_file_that_is_cut_short_waits(scan: Watched) -> None:
     header = bytearray(512)
     header[:8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
