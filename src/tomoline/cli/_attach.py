@@ -30,22 +30,40 @@ class Seen:
 
     Attributes
     ----------
-    finished, failed, killed : int
-        Batches that ended so.
+    ended : dict
+        By data set, how it ended last, as an event tells: state and code of the error.
     detached : bool
         Whether the user stopped looking with Ctrl-C.
-    failures : dict
-        Code of the error of each data set that failed and has not finished since.
     began : float or None
         When the first of them was started.
     """
 
-    finished: int = 0
-    failed: int = 0
-    killed: int = 0
+    ended: dict[str, tuple[str, str]] = field(default_factory=dict)
     detached: bool = False
-    failures: dict[str, str] = field(default_factory=dict)
     began: float | None = None
+
+    @property
+    def finished(self) -> int:
+        """How many finished."""
+        return self._count(BatchState.FINISHED)
+
+    @property
+    def failed(self) -> int:
+        """How many failed, and have not finished since."""
+        return self._count(BatchState.FAILED)
+
+    @property
+    def killed(self) -> int:
+        """How many were killed, and have not gone on since."""
+        return self._count(BatchState.KILLED)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Code of the error of each data set that failed."""
+        return {name: code for name, (how, code) in self.ended.items() if how == BatchState.FAILED}
+
+    def _count(self, state: BatchState) -> int:
+        return sum(how == state for how, _ in self.ended.values())
 
 
 def attach(project: Project, *, batches: Collection[int] | None = None, since: int = 0) -> Seen:
@@ -130,13 +148,8 @@ def _is_over(project: Project, status: Status, wanted: set[int] | None) -> bool:
 
 
 def _count(seen: Seen, event: Event, project: Project) -> None:
-    seen.finished += event.becomes == BatchState.FINISHED
-    seen.failed += event.becomes == BatchState.FAILED
-    seen.killed += event.becomes == BatchState.KILLED
-    if event.becomes == BatchState.FAILED:
-        seen.failures[event.data_set] = event.code
-    elif event.becomes == BatchState.FINISHED:
-        seen.failures.pop(event.data_set, None)
+    if event.becomes in (BatchState.FINISHED, BatchState.FAILED, BatchState.KILLED):
+        seen.ended[event.data_set] = (event.becomes, event.code)
     if event.becomes in (BatchState.FINISHED, BatchState.FAILED) and event.batch is not None:
         one = rows.batch(project.store, event.batch)
         if one is not None and one.started:

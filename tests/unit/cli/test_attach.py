@@ -37,17 +37,19 @@ def test_the_end_of_a_run_names_what_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(_attach, "LOOK_S", 0.0)
-    names = ("good", "bad", "mended")
+    names = ("good", "bad", "mended", "resumed")
     for name in names:
         (tmp_path / f"{name}.mrc").touch()
     with Project.create(tmp_path / "project") as project:
         project.data_sets.add([tmp_path / f"{name}.mrc" for name in names])
         since = project.log.last()
         for name, becomes in (
+            ("resumed", S.KILLED),
             ("mended", S.FAILED),
             ("good", S.FINISHED),
             ("bad", S.FAILED),
             ("mended", S.FINISHED),
+            ("resumed", S.FINISHED),
         ):
             project.queue.add(project.data_sets.entries([name]))
             (one,) = project.queue.batches(states=(S.WAITING,))
@@ -57,7 +59,7 @@ def test_the_end_of_a_run_names_what_failed(
             code = "FILE-03" if becomes is S.FAILED else ""
             change_state(project.store, one, becomes, "ends", code=code)
         seen = _attach.attach(project, since=since)
-    assert (seen.finished, seen.failed) == (2, 2)
+    assert (seen.finished, seen.failed, seen.killed) == (3, 1, 0)
     lines = capsys.readouterr().err.splitlines()
     assert lines[-2] == "failed: FILE-03 bad; 'tomoline status' tells why"
     assert lines[-1].startswith("took 1 min ")
