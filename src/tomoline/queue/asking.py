@@ -9,7 +9,7 @@ from tomoline import errors
 from tomoline.queue.batch_range import Range, range_of
 from tomoline.queue.batches import Queue
 from tomoline.queue.model import LIVE, Batch, BatchState, DataSetEntry, RunState
-from tomoline.queue.permit import forget_permit
+from tomoline.queue.permit import overrule_kill
 from tomoline.queue.reach import Asked, shortened
 from tomoline.queue.rows import BATCHES, change_state, to_batch
 from tomoline.queue.store import Store
@@ -123,6 +123,6 @@ def go_on(
         plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
         refuse_too_little(plan)
     db.execute("UPDATE run SET wanted = ?", (RunState.RUNNING,))
-    forget_permit(db)
+    overrule_kill(db)
     # One that has not stopped at its step yet need not do so any more.
     db.execute("UPDATE batch SET wanted = '' WHERE state = 'running' AND wanted = 'pause'")

@@ -46,9 +46,11 @@ def is_withdrawn(store: Store) -> bool:
     return given is not None and not os.path.lexists(store.work / PERMIT)
 
 
-def forget_permit(db: sqlite3.Connection) -> None:
-    """Forget that a runner had it: what is asked for now is newer than whatever was killed."""
-    db.execute("DELETE FROM meta WHERE key = ?", (PERMIT,))
+def overrule_kill(db: sqlite3.Connection) -> None:
+    """Forget a kill that is not written down yet: what is asked for now is newer."""
+    folder = Path(db.execute("PRAGMA database_list").fetchone()["file"]).parent
+    if not os.path.lexists(folder / WORK / PERMIT):
+        db.execute("DELETE FROM meta WHERE key = ?", (PERMIT,))
 
 
 def write_down_kill(store: Store) -> Notice | None:
@@ -70,7 +72,7 @@ def write_down_kill(store: Store) -> Notice | None:
         before = RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
         db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
         db.execute("UPDATE batch SET wanted = 'kill' WHERE state = 'running'")
-        forget_permit(db)
+        overrule_kill(db)
         if before is RunState.STOPPED and not running:
             return None
         names = f": {shortened([one.name for one in running])}" if running else ""

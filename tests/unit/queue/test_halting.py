@@ -159,6 +159,17 @@ def test_what_is_asked_for_later_is_newer_than_the_kill(
     assert wanted_of(night.project.store) is RunState.RUNNING
 
 
+def test_a_kill_holds_too_where_the_runner_was_asked_for_more(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night.control().pause()
+    night.control().resume()
+    with full_disk(monkeypatch), pytest.raises(TomolineError):
+        night.control().kill()
+    assert [one.code for one in night.control().recover()] == ["QUEUE-03"]
+    assert wanted_of(night.project.store) is RunState.STOPPED
+
+
 def test_a_kill_that_cannot_be_kept_says_so(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise OSError(30, "Read-only file system")
