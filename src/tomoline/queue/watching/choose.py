@@ -138,7 +138,8 @@ class Chooser:
         if taken_by:
             name = self._free_name(acquisition, name)
         self._names[name] = acquisition
-        other_name = name if name != (root[:-1] if paired else acquisition.name) else ""
+        usual = (root[:-1], acquisition.name) if paired else (acquisition.name,)
+        other_name = "" if name in usual else name
         chosen.ready.append(replace(one, name=other_name))
 
     def _owner_of(self, name: str) -> str:
