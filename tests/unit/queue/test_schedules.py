@@ -799,17 +799,16 @@ def test_a_schedule_whose_runner_died_between_its_last_round_and_its_end_ends(ni
 def test_a_run_flag_that_is_cleared_in_the_meantime_holds(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tomoline.queue import schedule_rounds
+    from tomoline.queue.schedule_marks import take as real
 
     night.add("TS_1", "TS_2")
-    real = schedule_rounds.take
 
     def take(*given: Any) -> Any:
         taken = real(*given)
         night.project.data_sets.set_run(["TS_1"], False)
         return taken
 
-    monkeypatch.setattr(schedule_rounds, "take", take)
+    monkeypatch.setattr("tomoline.queue.schedule_rounds.take", take)
     start(night)
     assert night.names() == ["TS_2"]
 
