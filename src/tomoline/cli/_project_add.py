@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tomoline import errors
 from tomoline.cli._project_given import (
     MOST_LINES,
     Given,
@@ -18,10 +19,10 @@ from tomoline.cli._project_given import (
     set_on,
     warn,
 )
+from tomoline.errors import Faults
 from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
-    from tomoline.errors import Notice
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
 
@@ -61,42 +62,57 @@ def add_paths(
     if len(paths) > 1000 and sys.stderr.isatty():
         sys.stderr.write(f"looking at {len(paths)} files ...\n")
     start = time.time()
+    looked = project.data_sets.look(paths, name=name, recipe=recipe, folder=folder, pair=pair)
     with project.store.write():
-        entries = project.data_sets.add(
-            paths, name=name, recipe=recipe, folder=folder, pair=pair, origin="project add"
-        )
+        entries = project.data_sets.add(looked, origin="project add")
         if given.values is not None:
             set_on(project, [entry.name for entry in entries], given.values)
             names = [entry.id for entry in entries]
             entries = [one for number in names if (one := project.data_sets.by_id(number))]
-        if queue:
-            project.queue.add(entries, origin="project add")
+    lonely = _lonely(project, [entry for entry in entries if entry.added >= start])
+    entries = [_paired(project, entry) if entry.id in lonely else entry for entry in entries]
+    lonely = {entry.id for entry in entries if entry.id in lonely and not entry.dual}
     new = [entry for entry in entries if entry.added >= start]
+    if queue:
+        ready = [entry for entry in entries if entry.id not in lonely]
+        project.queue.add(ready, origin="project add")
     if len(entries) <= MOST_LINES:
         width = max((len(entry.name) for entry in entries), default=0)
         for entry in entries:
             there = "" if entry.added >= start else "  (was there already)"
             axes = f" and {entry.source_b.name}" if entry.source_b else ""
             typer.echo(f"{entry.name:<{width}}  {entry.recipe}  {entry.source}{axes}{there}")
-    warn(_lonely(project, new))
+    warn(
+        errors.project.NOT_DUAL.notice(
+            entry.name, f"it is marked dual axis, as before it, and has {entry.source.name} only."
+        )
+        for entry in new
+        if entry.id in lonely
+    )
     there_text = f", {len(entries) - len(new)} there already" if len(new) < len(entries) else ""
-    queued = f", {len(entries)} queued" if queue else ""
+    queued = f", {len(ready)} queued" if queue else ""
     typer.echo(f"{count_of(len(new), 'data set')} added{there_text}{queued}")
 
 
-def _lonely(project: Project, entries: Sequence[DataSetEntry]) -> list[Notice]:
-    """Return a warning for each data set that is marked dual axis and has one stack."""
-    from tomoline import errors
+def _lonely(project: Project, entries: Sequence[DataSetEntry]) -> set[int]:
+    """Return the data sets that are marked dual axis and have one stack."""
     from tomoline.queue.data_sets import DUAL
     from tomoline.queue.layers import effective
 
     shared = list(project.layers.all().values())
-    return [
-        errors.project.NOT_DUAL.notice(
-            entry.name, f"it is marked dual axis, as before it, and has {entry.source.name} only."
-        )
+    own = project.data_sets.all_given()
+    return {
+        entry.id
         for entry in entries
         if entry.recipe == "tilt"
         and not entry.dual
-        and effective(DUAL, [*shared, project.data_sets.given(entry)])
-    ]
+        and effective(DUAL, [*shared, own[entry.id][0]])
+    }
+
+
+def _paired(project: Project, entry: DataSetEntry) -> DataSetEntry:
+    """Give a data set the stack of the other axis, where it lies beside the first."""
+    try:
+        return project.data_sets.set_dual([entry.name], True)[0]
+    except Faults:  # there is none, which is told
+        return entry

@@ -50,6 +50,8 @@ class Line(NamedTuple):
     name: str
     recipe: str
     state: str
+    part: str
+    """Of the recipe that its latest batch was to run, in words; "" for all of it."""
     run: bool
     own: Own
     boundary: str
@@ -63,6 +65,7 @@ class Line(NamedTuple):
             "name": self.name,
             "recipe": self.recipe,
             "state": self.state,
+            "part": self.part,
             "run": self.run,
             "dual_axis": bool(self.source_b) or self.own.dual,
             "montage": self.own.montage,
@@ -101,12 +104,12 @@ def _text(lines: Sequence[Line]) -> str:
 
 
 def _cells(line: Line) -> tuple[str, ...]:
-    name, recipe, state, run, own, boundary, source, source_b, _ = line
+    name, recipe, state, part, run, own, boundary, source, source_b, _ = line
     montage, surfaces, excluded, count = own.texts
     return (
         name,
         recipe,
-        state or "-",
+        f"{state} ({part})" if part else state or "-",
         "yes" if run else "no",
         "dual" if source_b or own.dual else "-",
         montage,
@@ -148,16 +151,23 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[Line]:
         if has and not boundary:
             root = f"{name}a" if source_b else name
             boundary = _boundary(root, source, folder if number in begun else "", listed)
-        state = states.get(number, "")
-        lines.append(Line(name, recipe, state, bool(run), own, boundary, source, source_b, folder))
+        state, part = states.get(number, ("", ""))
+        line = (name, recipe, state, part, bool(run), own, boundary, source, source_b, folder)
+        lines.append(Line(*line))
     return lines
 
 
-def _states(cursor: sqlite3.Cursor) -> dict[int, str]:
-    """Return the state of the latest batch of each data set: later ones take its place."""
-    return dict(
-        cursor.execute("SELECT data_set, state FROM batch WHERE state != 'dropped' ORDER BY id")
-    )
+def _states(cursor: sqlite3.Cursor) -> dict[int, tuple[str, str]]:
+    """Return state and part of the latest batch of each data set: later ones take its place."""
+    from tomoline.queue.batch_range import Range, range_text
+
+    return {
+        number: (state, range_text(Range(*part)) if any(part) else "")
+        for number, state, *part in cursor.execute(
+            "SELECT data_set, state, first, last, only FROM batch WHERE state != 'dropped'"
+            " ORDER BY id"
+        )
+    }
 
 
 def _own(shared: Sequence[Mapping[str, Any]], has: bool, given: str, given_b: str) -> Own:

@@ -121,9 +121,11 @@ def _missing(entry: DataSetEntry) -> list[TomolineError]:
 
 def _faults(project: Project, entries: Sequence[DataSetEntry]) -> list[TomolineError]:
     """Return the faults of all data sets' parameters; most have the same, which are read once."""
+    from tomoline.queue.data_sets import DUAL
     from tomoline.queue.layers import effective
     from tomoline.surfaces.project_values import faults_of
 
+    shared = list(project.layers.all().values())
     own = project.data_sets.all_given()
     known: dict[str, list[TomolineError]] = {}
     found: list[TomolineError] = []
@@ -131,7 +133,11 @@ def _faults(project: Project, entries: Sequence[DataSetEntry]) -> list[TomolineE
     for done, entry in enumerate(entries):
         if len(entries) > 1000 and done % 1000 == 0 and sys.stderr.isatty():
             sys.stderr.write(f"\rchecked {done} of {len(entries)} data sets")
-        if not entry.dual and own[entry.id][0].get("setup.dual_axis", [False])[0]:
+        if (
+            entry.recipe == "tilt"
+            and not entry.dual
+            and effective(DUAL, [*shared, own[entry.id][0]])
+        ):
             found.append(errors.project.NOT_DUAL.error(entry.name, "the other stack is not known."))
         for axis in ("a", "b") if entry.dual else ("",):
             mark = json.dumps([entry.recipe, axis, own[entry.id]])

@@ -39,9 +39,11 @@ def print_queue(
     with closing(open_project(folder)) as project:
         for name in names:
             project.data_sets.entries([name])  # refuses what there is not
-        batches = project.queue.batches(states=states or SHOWN, patterns=names, limit=limit)
+        batches = project.queue.batches(
+            states=states or SHOWN, patterns=names, limit=limit, newest=True
+        )
         positions = _positions(project, batches, filtered=bool(names))
-        counts = project.queue.counts()
+        counts = project.queue.counts(newest=True)
     if as_json:
         import json
 
@@ -73,7 +75,7 @@ def add(
     from tomoline.queue.reach import asked_for, refuse_missing_axes
 
     with closing(open_project(folder)) as project:
-        entries = project.data_sets.entries(names)
+        entries = project.data_sets.entries(names, as_named=True)
         refuse_missing_axes(project.store, entries)
         asked = asked_for(entries, first, last, any_step=any_step)
         given = _read(settings)

@@ -49,7 +49,7 @@ def list_command(
 ) -> None:
     """List what runs, what waits in its order, and what has ended without success.
 
-    Finished batches are shown on request:
+    Of a data set that has ended its last batch counts. Finished ones are shown on request:
 
         tomoline queue list --state finished
     """

@@ -19,7 +19,8 @@ OTHER_RESULT = ErrorKind(
     "RUN-03",
     "destination already holds another result",
     "Data are never delivered onto another result of the same name.",
-    "Choose another folder with --deliver, or move the old result away.",
+    "Choose another folder with --deliver, in a project with 'tomoline project add PATH --folder "
+    "DIR', or move the old result away.",
 )
 BAD_RECORD = ErrorKind(
     "RUN-04",

@@ -26,7 +26,9 @@ class Lookup:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def entries(self, patterns: Sequence[str] = (), *, flagged: bool = False) -> list[DataSetEntry]:
+    def entries(
+        self, patterns: Sequence[str] = (), *, flagged: bool = False, as_named: bool = False
+    ) -> list[DataSetEntry]:
         """Return data sets in the order of the table.
 
         Parameters
@@ -35,6 +37,8 @@ class Lookup:
             Names, or patterns with ``*``, ``?`` and ``[..]``; all if empty.
         flagged : bool
             Only those whose run flag is set.
+        as_named : bool
+            In the order of the patterns instead; of each pattern in the order of the table.
 
         Raises
         ------
@@ -48,7 +52,9 @@ class Lookup:
                 with without_collecting():
                     return [to_data_set(row) for row in rows]
             found = self._matching(db, patterns)
-        chosen = sorted(found.values(), key=lambda row: (row["place"], row["id"]))
+        chosen = list(found.values())
+        if not as_named:
+            chosen.sort(key=lambda row: (row["place"], row["id"]))
         return [to_data_set(row) for row in chosen if row["run"] or not flagged]
 
     def entry(self, name: str) -> DataSetEntry:
@@ -124,7 +130,11 @@ class Lookup:
                 "SELECT * FROM data_set" + (" WHERE name GLOB ?" if "[" not in pattern else ""),
                 (pattern,) if "[" not in pattern else (),
             )
-            fitting = {one["id"]: one for one in rows if fnmatchcase(one["name"], pattern)}
+            fitting = {
+                one["id"]: one
+                for one in sorted(rows, key=lambda row: (row["place"], row["id"]))
+                if fnmatchcase(one["name"], pattern)
+            }
             if not fitting:
                 raise self._unknown(db, pattern)
             found |= fitting

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from tomoline.queue.line import matches, waiting
-from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.model import LIVE, Batch, BatchState
 from tomoline.queue.rows import BATCHES, to_batch, to_batches
 from tomoline.queue.store import Store
 
@@ -21,7 +21,8 @@ GROUPS = (
 )
 NEWEST = "batch.id = (SELECT max(id) FROM batch AS b WHERE b.data_set = batch.data_set AND {})"
 """Condition for the newest batch of its data set among those of a condition on ``b``."""
-LAST_FAILED = "batch.state = 'failed' AND " + NEWEST.format("b.state != 'dropped'")
+NEWEST_OF_ALL = NEWEST.format("b.state != 'dropped'")
+LAST_FAILED = f"batch.state = 'failed' AND {NEWEST_OF_ALL}"
 # A batch that was killed has been made good when a later one of its data set was run.
 TO_RESUME = (
     "(batch.state = 'paused' OR batch.state = 'killed' AND NOT EXISTS (SELECT 1 FROM batch AS b"
@@ -67,6 +68,7 @@ class Listing:
         states: Sequence[BatchState] = (),
         patterns: Sequence[str] = (),
         limit: int = 0,
+        newest: bool = False,
     ) -> list[Batch]:
         """Return batches in order: those that run, those that wait, those that have ended.
 
@@ -78,6 +80,9 @@ class Listing:
             Names of data sets, ``*`` and ``?`` may be used; all if empty.
         limit : int
             At most so many; 0 for all.
+        newest : bool
+            Of those that have finished, failed or been killed, only such as no later batch of the
+            same data set has followed.
         """
         wanted = set(states) or set(BatchState) - {S.DROPPED}
         rows: list[sqlite3.Row] = []
@@ -87,7 +92,10 @@ class Listing:
                 if not chosen or len(rows) >= limit > 0:
                     continue
                 begin = LINE if chosen == [S.WAITING] else BATCHES
-                found = db.execute(f"{begin} WHERE {state_is(chosen)} ORDER BY {order}")
+                which = state_is(chosen)
+                if newest and not set(group) & set(LIVE):
+                    which += f" AND (batch.state = 'dropped' OR {NEWEST_OF_ALL})"
+                found = db.execute(f"{begin} WHERE {which} ORDER BY {order}")
                 left = limit - len(rows) if limit > 0 else None
                 kept = (one for one in found if not patterns or matches(one["name"], patterns))
                 rows += islice(kept, left)
@@ -101,7 +109,7 @@ class Listing:
         data_sets : sequence of int, optional
             Numbers of data sets; by default all.
         """
-        where = " WHERE " + NEWEST.format("b.state != 'dropped'")
+        where = f" WHERE {NEWEST_OF_ALL}"
         with self._store.read() as db:
             if data_sets is None:
                 rows = list(db.execute(BATCHES + where))
@@ -112,16 +120,18 @@ class Listing:
 
     def finished(self) -> set[int]:
         """Return the data sets whose newest batch that is not dropped has finished."""
-        newest = NEWEST.format("b.state != 'dropped'")
-        query = f"SELECT data_set FROM batch WHERE state = 'finished' AND {newest}"
+        query = f"SELECT data_set FROM batch WHERE state = 'finished' AND {NEWEST_OF_ALL}"
         with self._store.read() as db:
             return {row[0] for row in db.execute(query)}
 
-    def counts(self) -> dict[BatchState, int]:
-        """Return how many batches there are of each state, dropped ones too."""
+    def counts(self, *, newest: bool = False) -> dict[BatchState, int]:
+        """Return how many batches there are of each state, dropped ones too; see `batches`."""
         counts = dict.fromkeys(BatchState, 0)
+        kept = state_is((*LIVE, S.DROPPED))
+        which = f"WHERE {kept} OR {NEWEST_OF_ALL} " if newest else ""
+        query = f"SELECT batch.state, count(*) FROM batch {which}GROUP BY batch.state"
         with self._store.read() as db:
-            for state, number in db.execute("SELECT state, count(*) FROM batch GROUP BY state"):
+            for state, number in db.execute(query):
                 counts[BatchState(state)] = number
         return counts
 

@@ -42,7 +42,7 @@ def start(
     dry_run: bool,
 ) -> Started:
     """Queue data sets with the steps from one to another, and run; see `Control.start`."""
-    entries = DataSets(store).entries(patterns, flagged=not patterns)
+    entries = DataSets(store).entries(patterns, flagged=not patterns, as_named=True)
     queue = Queue(store)
     if not entries and not queue.batches(states=(BatchState.WAITING,), limit=1):
         raise errors.queue.NOTHING_TO_DO.error(

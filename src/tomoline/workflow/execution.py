@@ -21,8 +21,8 @@ from tomoline.workflow.fingerprint import digest
 from tomoline.workflow.record import Record
 from tomoline.workflow.run import Listener, load_record, run_recipe
 
-# Artifacts that a recording brings along; the others are results.
-RECORDED = ("raw_stack", "raw_tilt_angles")
+# Artifacts that may lie beside a recording before it is run; the others are results.
+RECORDED = ("raw_stack", "raw_tilt_angles", "boundary")
 
 
 def run_and_report(

@@ -147,6 +147,25 @@ def test_a_stack_whose_other_axis_is_missing_is_told(filled: Command, tmp_path: 
     assert "was there already" in filled("add", "raw/Xb.mrc")
 
 
+def test_what_is_marked_dual_axis_for_all_takes_the_other_stack(
+    filled: Command, tmp_path: Path
+) -> None:
+    filled("remove", "ein*", "TS")
+    filled("set", "--dual")
+    for name in ("Xa.mrc", "Xb.mrc", "Ya.mrc"):
+        (tmp_path / "raw" / name).touch()
+    assert "2 data sets added, 1 queued" in filled("add", "raw/Xa.mrc", "raw/Ya.mrc", "--queue")
+    lines = table(filled)
+    assert (lines["X"]["state"], lines["X"]["source_b"]) == (
+        "waiting",
+        str(tmp_path / "raw" / "Xb.mrc"),
+    )
+    assert lines["Ya"]["state"] == ""
+    told = filled("check")
+    assert "fault PROJ-11: Ya" in told
+    assert "PROJ-11: X" not in told
+
+
 def test_adding_with_parameters_and_queueing_is_one_step(filled: Command, tmp_path: Path) -> None:
     for name in ("1.mrc", "2.mrc"):
         (tmp_path / name).touch()

@@ -117,6 +117,19 @@ def test_the_queue_is_changed_and_listed(project: Project, tomoline: Command) ->
     assert tomoline("queue", "list", "--state", "dropped").splitlines()[1].split()[1] == "TS_1"
 
 
+def test_what_a_later_batch_has_made_good_is_not_listed(
+    project: Project, tomoline: Command
+) -> None:
+    tomoline("queue", "add", "TS_2", "TS_0", "TS_1")
+    assert waiting(project) == ["TS_2", "TS_0", "TS_1"]
+    fail(project, "TS_0")
+    assert tomoline("queue", "list", "--state", "failed").splitlines()[1].split()[1] == "TS_0"
+    tomoline("queue", "add", "TS_0")
+    out = tomoline("queue", "list")
+    assert "failed" not in out
+    assert out.splitlines()[-1] == "3 waiting"
+
+
 def test_what_cannot_be_moved_is_told(project: Project, tomoline: Command) -> None:
     assert tomoline("queue", "top", "TS_0", status=1).startswith("QUEUE-05: TS_0")
     assert tomoline("queue", "list", "TS_9", status=1).startswith("PROJ-08: TS_9")
