@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import copy_series, shown, succeed, tomoline, values
+
+from tomoline.files import imod_model
+from tomoline.files.imod_model import Contour, Model, ModelObject
 
 UNTIL = ("--until", "prealign")
 
@@ -24,6 +28,23 @@ def test_in_place_where_the_folder_has_the_name_already(small_series: Path, tmp_
     assert shown(tmp_path / "small")["artifacts"]["raw_stack"] == str(stack)
     assert stack.read_bytes() == original
     assert not (tmp_path / "small" / "small").exists()
+
+
+def test_a_boundary_that_was_drawn_in_the_folder_of_the_stack_is_used_and_kept(
+    small_series: Path, tmp_path: Path
+) -> None:
+    stack = copy_series(small_series, tmp_path / "small")
+    drawn = tmp_path / "small" / "small_rawbound.mod"
+    corners = np.array([[20.0, 20.0, 10.0], [90.0, 20.0, 10.0], [90.0, 100.0, 10.0]])
+    part = ModelObject((Contour(corners),), name="cell", flags=0)
+    imod_model.write(drawn, Model((part,), (192, 160, 21), 1.0))
+    before = drawn.read_bytes()
+    gold = ("--set", "setup.gold_diameter_nm=10")
+    succeed("run", stack, "--until", "find_fiducials", *gold)
+    assert drawn.read_bytes() == before
+    inside = values(shown(tmp_path / "small"), "find_fiducials")["candidate_beads"]
+    succeed("run", small_series, "--until", "find_fiducials", *gold, "--deliver", tmp_path / "all")
+    assert inside < values(shown(tmp_path / "all" / "small"), "find_fiducials")["candidate_beads"]
 
 
 @pytest.mark.parametrize("name", ["small.xf", "tilt.com", "small_rec.mrc"])
