@@ -85,7 +85,13 @@ def add_command(
         ),
     ],
     project: ProjectOption = None,
-    name: Annotated[str, typer.Option(help="Name of the one data set, not its file's.")] = "",
+    name: Annotated[
+        str,
+        typer.Option(
+            help="Name of the one data set, not its file's; '{folder}_{name}' names many by the "
+            "folders in which they lie."
+        ),
+    ] = "",
     recipe: Annotated[
         str, typer.Option(help="Kind of acquisition, tilt or scan; by default the file tells.")
     ] = "",

@@ -117,7 +117,7 @@ def top_command(names: SomeNames, project: ProjectOption = None) -> None:
 
 @queue_app.command("remove")
 def remove_command(names: SomeNames, project: ProjectOption = None) -> None:
-    """Take batches that wait out of the queue; the data sets stay in the project.
+    """Take batches out of the queue that wait, or are paused or killed; the data sets stay.
 
     tomoline queue remove 'TS_1*'
     """
