@@ -284,6 +284,24 @@ def test_failed_ones_are_tried_again_behind_the_others(store: Store, queue: Queu
     assert queue.retry() == []
 
 
+def test_what_was_run_again_since_it_failed_can_be_left_out(store: Store, queue: Queue) -> None:
+    entries = fill(store)
+    queue.add(entries[:4])
+    for number, state in ((1, S.FAILED), (2, S.KILLED), (3, S.FAILED), (4, S.FINISHED)):
+        become(store, number, S.RUNNING, state)
+    queue.add([entries[0], entries[3]])
+    become(store, 5, S.RUNNING, S.FINISHED)
+    become(store, 6, S.RUNNING, S.FAILED)
+    queue.add(entries[1:3])
+    become(store, 8, S.DROPPED)
+    shown = {one.id for one in queue.batches(newest=True)}
+    assert shown == {3, 5, 6, 7}  # 1 was made good, 2 waits to be, 4 was run again
+    assert {one.id for one in queue.batches()} == {*range(1, 8)}
+    counts = queue.counts(newest=True)
+    assert (counts[S.FAILED], counts[S.KILLED], counts[S.FINISHED]) == (2, 0, 1)
+    assert queue.counts()[S.FAILED] == 3
+
+
 def test_resumed_ones_come_first_in_their_old_order(store: Store, queue: Queue) -> None:
     entries = fill(store)
     queue.add(entries[:6])
