@@ -69,7 +69,8 @@ class DataSets(Lookup):
         Parameters
         ----------
         paths : sequence of Path or Looked
-            Files, folders of scans, or folders DIR/ROOT of earlier runs; or what `look` has found.
+            Files, folders of scans, or folders DIR/ROOT of earlier runs; or what `look` has found,
+            which was told name, recipe, folder and pair then.
         name : str
             Name of the one data set that is added, in place of its file's; ``{folder}_{name}``
             names many.
