@@ -132,7 +132,7 @@ class DataSets(Lookup):
         """Give a data set that was added, or was there, what was asked for it."""
         if names and entry.name not in names:
             text = f"{entry.source} is in the table already, as {entry.name}."
-            raise errors.parameters.BAD_OPTION.error("--name", text)
+            raise Faults([errors.parameters.BAD_OPTION.error("--name", text)])
         if folder is None or folder == entry.folder:
             return entry
         refuse_running(db, [entry])

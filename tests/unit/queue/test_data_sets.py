@@ -207,9 +207,9 @@ def test_one_that_is_there_gets_the_folder_that_is_asked_for(
     (entry,) = project.data_sets.add([one], folder=elsewhere)
     assert entry.folder == elsewhere
     assert project.data_sets.entry("one") == entry
-    with pytest.raises(TomolineError, match="is in the table already, as one") as name:
+    with pytest.raises(Faults, match="is in the table already, as one") as name:
         project.data_sets.add([one], name="other")
-    assert name.value.code == "PARAM-06"
+    assert [fault.code for fault in name.value.faults] == ["PARAM-06"]
     with pytest.raises(TomolineError, match="is that of one"):
         project.data_sets.add([two], folder=elsewhere)
     queue(project, "two", "running", 1)
