@@ -43,6 +43,34 @@ def test_one_that_grows_waits_and_one_that_lacks_bytes_too(tilt: Watched) -> Non
     assert tilt.queue() == ["a"]
 
 
+def test_a_folder_where_nothing_changes_costs_little(
+    tilt: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        put(tilt.folder / f"sub{number % 2}" / f"{number}.mrc", mrc_bytes(fill=number))
+    tilt.settle()
+    assert len(tilt.run_all()) == 50
+    tilt.look(times=10)
+    listed: list[str] = []
+    asked: list[str] = []
+    written: set[float] = set()
+    scandir, stat = os.scandir, os.stat
+
+    def counted(path: Any, **options: Any) -> os.stat_result:
+        asked.extend([path] if str(path).startswith(str(tilt.folder)) else [])
+        return stat(path, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", lambda path: listed.append(path) or scandir(path))
+        patched.setattr(os, "stat", counted)
+        for _ in range(100):
+            tilt.look()
+            written.add(tilt.watch.looked)
+    assert len(listed) == 3 * 10  # in every tenth look: writing into a file changes no folder
+    assert len(asked) == 3 * 100
+    assert len(written) <= 1 + 1000 / 60  # once a minute
+
+
 @pytest.mark.parametrize(
     "name",
     [".a.mrc", "a.mrc~", "~a.mrc", "a.mrc.part", "a.mrc.tmp", "a.mrc.partial", "a.mrc.filepart",
