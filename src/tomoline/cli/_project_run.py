@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.queue.control import Started
@@ -39,26 +39,6 @@ class ProjectRun:
     last: str = ""
     any_step: bool = False
     processors: int | None = None
-
-
-def is_project_run(paths: Sequence[Path]) -> bool:
-    """Whether the arguments of ``run`` name a project.
-
-    Raises
-    ------
-    TomolineError
-        PARAM-06 for a project among acquisitions.
-    """
-    from tomoline.queue.project import is_project
-
-    if is_project(paths[0]):
-        return True
-    for path in paths[1:]:
-        if is_project(path):
-            raise errors.parameters.BAD_OPTION.error(
-                path, "a project is run by itself: 'tomoline run PROJECT [NAME...]'."
-            )
-    return False
 
 
 def refuse(*for_acquisitions: Any, **for_projects: Any) -> None:
@@ -163,7 +143,7 @@ def look(project: Project, *, batches: list[int] | None, since: int, detach: boo
     elif seen.killed and status.wanted is RunState.STOPPED:
         more = "; 'tomoline resume' goes on with what was killed"
     elif status.running:
-        more = f"; the run goes on with {len(status.running)} others"
+        more = f"; the run goes on with {count_of(len(status.running), 'other')}"
     sys.stderr.write(f"{', '.join(counts)}{more}.\n")
     return seen.failed + seen.killed
 
@@ -175,7 +155,7 @@ def print_plans(started: Started) -> None:
     same: dict[tuple[tuple[float, str, str, str], ...], list[str]] = {}
     for plan in started.plans:
         name = plan.name if plan.root == plan.name else f"{plan.name} ({plan.root})"
-        name = f"{name}, being run just now" if plan.busy else name
+        name = f"{name} (being run just now)" if plan.busy else name
         if plan.error is not None:
             print(f"{name} cannot be run: {plan.error}")
         else:

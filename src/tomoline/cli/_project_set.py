@@ -184,7 +184,7 @@ def _set_project(
         count = project.data_sets.count_given(key)
         if count:
             typer.echo(
-                f"{key}: {count_of(count, 'data set')} set apart before stay so; "
+                f"{count_of(count, 'data set')} already apart in {key}, which stays so; "
                 f"'tomoline project set NAME --unset {key}' forgets it"
             )
     _tell_running(project, None)

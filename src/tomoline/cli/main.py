@@ -22,6 +22,7 @@ from tomoline.cli import (
     template_app,
     watch_app,
 )
+from tomoline.cli._project import ProjectOption
 
 app = typer.Typer(
     name="tomoline",
@@ -39,13 +40,13 @@ EXIT_INTERRUPTED = 130
 @app.command("run")
 def run_command(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             help="Tilt series (.mrc, .st, .tif), scans (HiTT parameter files, .h5, .nxs, .txrm, "
             "folders of TIFF files), or folders DIR/ROOT of earlier runs. Or a project, and names "
-            "of its data sets; by default all whose run flag is set."
+            "of its data sets; by default all whose run flag is set. Nothing: the project here."
         ),
-    ],
+    ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(help="Kind of acquisition, tilt or scan; by default the file tells."),
@@ -112,6 +113,7 @@ def run_command(
     detach: Annotated[
         bool, typer.Option("--detach", help="Project: start the run and come back at once.")
     ] = False,
+    project: ProjectOption = None,
 ) -> None:
     """Turn acquisitions into tomograms; run it again and only what is missing or changed runs.
 
@@ -126,15 +128,17 @@ def run_command(
     The data sets of a project are queued, and run side by side; Ctrl-C looks away, the run goes on:
 
         tomoline run night --processors 2 --until align
+        tomoline run night 'TS_1*'
 
     'tomoline steps' lists the steps with their parameters, 'tomoline directives' IMOD's names.
     """
-    from tomoline.cli._project_run import ProjectRun, is_project_run, refuse, run_project
+    from tomoline.cli._project_run import ProjectRun, refuse, run_project
+    from tomoline.cli._run_targets import asked_of_project
 
-    if is_project_run(paths):
+    target = asked_of_project(paths or (), project)
+    if target is not None:
         refuse(recipe, directives, parameters, set_, deliver, root, scratch, follow)
-        names = tuple(str(path) for path in paths[1:])
-        asked = ProjectRun(paths[0], names, from_ or "", until or "", any_step, processors)
+        asked = ProjectRun(*target, from_ or "", until or "", any_step, processors)
         failed = run_project(asked, threads, memory, detach=detach, dry_run=dry_run)
         raise typer.Exit(EXIT_FAILED if failed else 0)
     refuse(processors=processors, any_step=any_step or None, detach=detach or None)
@@ -157,7 +161,7 @@ def run_command(
             patience_s=patience if follow else None,
             dry_run=dry_run,
         )
-        for path in paths
+        for path in paths or ()
     ]
     raise typer.Exit(EXIT_FAILED if execute_all(requests) else 0)
 

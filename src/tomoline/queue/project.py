@@ -79,9 +79,9 @@ class Project:
         if named is not None:
             return cls.open(named)
         here = Path.cwd()
-        for folder in (here, *here.parents):
-            if is_project(folder):
-                return cls.open(folder)
+        found = project_around(here)
+        if found is not None:
+            return cls.open(found)
         raise errors.project.NO_PROJECT.error(
             here, f"neither it nor a folder around it has {FILE}."
         )
@@ -174,3 +174,8 @@ class Project:
 def is_project(folder: Path) -> bool:
     """Whether a folder is a project's."""
     return (folder / FILE).is_file()
+
+
+def project_around(path: Path) -> Path | None:
+    """Return the folder of the project that a folder is, or lies in; None where there is none."""
+    return next((folder for folder in (path, *path.parents) if is_project(folder)), None)

@@ -80,7 +80,7 @@ def test_a_new_project_takes_in_all_its_layers(command: Command, tmp_path: Path)
     assert "pixels" in said[1]
     document = json.loads(command("explain", "TS", "thickness_px", "--json", "--axis", "b"))
     assert [one["holds"] for one in document[0]["layers"]] == [False] * 4 + [True]
-    assert "of their own for reconstruct.thickness_px keep it" in command(
+    assert "1 data set already apart in reconstruct.thickness_px" in command(
         "set", "--set", f"{THICKNESS}=500"
     )
 
