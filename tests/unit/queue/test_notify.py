@@ -190,7 +190,7 @@ def test_nothing_is_done_while_more_may_come(night: Night, server: MailServer, m
 
 def test_trouble_of_watching_is_told(night: Night, server: MailServer) -> None:
     night.add("TS_1")
-    for code in ("WATCH-02", "WATCH-05"):
+    for code in ("WATCH-02", "WATCH-05", "WATCH-10"):
         night.project.store.add_event(
             EventKind.WATCH, f"{code} is about /data", level="warning", code=code, when=NOW
         )
@@ -198,6 +198,7 @@ def test_trouble_of_watching_is_told(night: Night, server: MailServer) -> None:
     [message] = server.messages
     assert message["Subject"] == "tomoline: night: watching needs a look"
     assert "WATCH-02 is about /data" in message.get_content()
+    assert "WATCH-10 is about /data" in message.get_content()
     assert "WATCH-05" not in message.get_content()
 
 

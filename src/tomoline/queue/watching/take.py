@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.errors import Notice, TomolineError
 from tomoline.queue.batch_range import Range, joined, range_of
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
@@ -89,7 +89,7 @@ class Taker(Sightings):
             return {path: row for one in pieces for path, row in self.take(one, now).items()}
         try:
             return self._take(ready, now)
-        except Faults as fault:
+        except TomolineError as fault:
             if len(ready) == 1:
                 one = ready[0]
                 return self._refused(one, fault, now)

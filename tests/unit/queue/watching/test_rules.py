@@ -700,6 +700,28 @@ def test_what_cannot_be_added_is_told_once_and_hinders_no_other(tilt: Watched) -
     assert tilt.reasons()["a.mrc"].startswith("PROJ-09")
 
 
+def test_no_error_of_one_hinders_another(tilt: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tomoline import errors
+    from tomoline.queue.data_sets import DataSets
+
+    add = DataSets.add
+
+    def refuse(self: DataSets, paths: Any, **options: Any) -> Any:
+        if any(path.name == "b.mrc" for path in paths):
+            raise errors.parameters.BAD_OPTION.error("--name", "it will not do.")
+        return add(self, paths, **options)
+
+    for number, name in enumerate("abc"):
+        put(tilt.folder / f"{name}.mrc", mrc_bytes(fill=number))
+    with monkeypatch.context() as patched:
+        patched.setattr(DataSets, "add", refuse)
+        tilt.look(times=20)
+    assert tilt.queue() == ["a", "c"]
+    assert tilt.codes() == ["PARAM-06"]
+    tilt.look(times=2)
+    assert tilt.queue() == ["a", "c", "b"]
+
+
 @pytest.mark.parametrize(
     ("folder", "options", "code"),
     [
