@@ -1,13 +1,10 @@
-"""The command ``tomoline``: its commands, and how errors leave it.
+"""The commands of ``tomoline``.
 
 Everything heavy is imported inside the commands, so that ``--help`` is instant.
 """
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +20,9 @@ from tomoline.cli import (
     watch_app,
 )
 from tomoline.cli._project import ProjectOption
+from tomoline.cli.entry import EXIT_FAILED, keep_only, main
+
+__all__ = ["EXIT_FAILED", "app", "keep_only", "main"]
 
 app = typer.Typer(
     name="tomoline",
@@ -32,9 +32,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-EXIT_FAILED = 1
-EXIT_INTERRUPTED = 130
 
 
 @app.command("run")
@@ -292,47 +289,3 @@ def _options(
 
         typer.echo(f"tomoline {__version__}")
         raise typer.Exit
-
-
-def keep_only(named: typer.Typer, arguments: Sequence[str]) -> None:
-    """Drop all commands but the one that is called, so that typer need not build them all.
-
-    Where the arguments name none, they all stay, for help and for suggestions.
-    """
-    name = arguments[0] if arguments else ""
-    commands = [one for one in named.registered_commands if one.name == name]
-    groups = [one for one in named.registered_groups if one.name == name]
-    if commands or groups:
-        named.registered_commands, named.registered_groups = commands, groups
-    for one in groups:
-        if one.typer_instance is not None:
-            keep_only(one.typer_instance, arguments[1:])
-
-
-def main() -> None:
-    """Run the command line; errors leave it as a code, what was found, rule and remedy."""
-    from tomoline.errors import TomolineError
-
-    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show ends nothing
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    keep_only(app, sys.argv[1:])
-    try:
-        app()
-    except TomolineError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_FAILED)
-    except (KeyboardInterrupt, SystemExit) as stop:  # typer turns the one into the other
-        if isinstance(stop, SystemExit) and stop.code != EXIT_INTERRUPTED:
-            raise
-        sys.stderr.write("interrupted; run the same command again, finished steps are kept\n")
-        sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:  # the reader of our output has gone, as after "| head"
-        sys.stderr.close()
-        sys.exit(EXIT_FAILED)
-    except OSError as error:  # met where nobody expected it, such as a disk that is gone
-        from tomoline.files.atomic import translate_os_error
-
-        where = Path(error.filename or "output")
-        sys.stderr.write(f"{translate_os_error(error, where, reading=bool(error.filename))}\n")
-        sys.exit(EXIT_FAILED)

@@ -101,3 +101,29 @@ def test_names_that_a_terminal_cannot_show_end_nothing(tmp_path: Path, language:
     )
     assert done.returncode == 0, done.stderr
     assert "\\u03b11" in done.stdout
+
+
+def entered(code: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a fresh interpreter, after some code."""
+    script = f"import sys\nfrom tomoline.cli import entry\n{code}\nentry.main()"
+    command = [sys.executable, "-c", script, "explain", "FID-01"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_an_interruption_while_it_loads_leaves_no_traceback() -> None:
+    done = entered(
+        "class Stop:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'tomoline.cli.main':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())"
+    )
+    assert done.returncode == 130
+    assert done.stderr == "interrupted; run the same command again, finished steps are kept\n"
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_an_output_that_is_closed_is_none_to_write_to(closed: str) -> None:
+    done = entered(f"sys.{closed} = None")  # as after ">&-"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("FID-01" in done.stdout) is (closed == "stderr")
