@@ -63,11 +63,15 @@ def recipe_of(path: Path, is_folder: bool) -> Recipe:
 def _is_scan(path: Path) -> bool:
     """Whether a file is one of a scan, whatever it is called."""
     from tomoline.files import hitt
+    from tomoline.files.atomic import translate_os_error
 
-    with path.open("rb") as file:
-        start = file.read(8)
-    if start.startswith(SCAN_STARTS):
-        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise translate_os_error(error, path, reading=True) from error
+    if start.startswith(SCAN_STARTS) or b"\0" in start:
+        return start.startswith(SCAN_STARTS)
     try:
         return hitt.has_keys(path)
     except TomolineError:

@@ -264,6 +264,15 @@ def test_what_lies_beside_acquisitions_is_none(project: Project, tmp_path: Path)
         project.data_sets.add([raw])
     assert f"{raw}/*.mrc" in str(folder.value)
     assert project.data_sets.entries() == []
+    os.symlink("loop", raw / "loop")
+    for name, code in (("loop", "FILE-01"), ("locked", "FILE-10")):
+        if name == "locked":
+            stacks(raw, name)[0].chmod(0)
+            if os.access(raw / name, os.R_OK):
+                continue  # root may read everything
+        with pytest.raises(Faults) as unreadable:
+            project.data_sets.add([raw / name])
+        assert [fault.code for fault in unreadable.value.faults] == [code]
     (odd,) = stacks(tmp_path, "parameters of today")
     odd.write_text("PREFIX = scan_\nENERGY = 18\n")
     renamed = tmp_path / "scan.hdf5.2026"
