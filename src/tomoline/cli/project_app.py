@@ -138,7 +138,11 @@ def add_command(
 def remove_command(names: Names, project: ProjectOption = None) -> None:
     """Take data sets out of the table and the queue; their files stay.
 
-    tomoline project remove TS_07 'test_*'
+    For example:
+
+        tomoline project remove TS_07 'test_*'
+
+    Patterns need quotes, else the shell takes them for files.
     """
     from tomoline.cli._project import open_project
 
@@ -161,7 +165,11 @@ def list_command(
 ) -> None:
     """List the data sets with their state and what differs from line to line.
 
-    tomoline project list 'TS_*'
+    For example:
+
+        tomoline project list 'TS_*'
+
+    Patterns need quotes, else the shell takes them for files.
     """
     from tomoline.cli._project import open_project
     from tomoline.cli._project_list import print_table
@@ -281,8 +289,12 @@ def copy_down_command(
 ) -> None:
     """Copy dual axis, montage and beads on two surfaces to all lines below.
 
-    tomoline project copy-down TS_01
-    tomoline project copy-down TS_01 --key reconstruct.thickness_px
+    For example:
+
+        tomoline project copy-down TS_01
+        tomoline project copy-down TS_01 --key reconstruct.thickness_px
+
+    Without --key it is Etomo's three boxes: dual axis, montage, two surfaces.
     """
     from tomoline.cli._project import open_project
     from tomoline.cli._project_set import copy_down
@@ -303,7 +315,11 @@ def explain_command(
 ) -> None:
     """Say what each layer gives for a parameter, lowest first, and which one holds.
 
-    tomoline project explain TS_03 reconstruct.thickness_px
+    For example:
+
+        tomoline project explain TS_03 reconstruct.thickness_px
+
+    The arrow marks the layer that holds.
     """
     from tomoline.cli._project import open_project
     from tomoline.cli._project_table import print_explanation

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from tomoline import errors
 from tomoline.cli._project import ProjectOption
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import BatchState, EventKind
@@ -97,7 +98,11 @@ def move_command(
 ) -> None:
     """Move a batch that waits to another position of the queue.
 
-    tomoline queue move TS_07 3
+    For example:
+
+        tomoline queue move TS_07 3
+
+    Position 1 is next; 'tomoline queue list' shows the positions.
     """
     from tomoline.cli._queue import move
 
@@ -108,7 +113,11 @@ def move_command(
 def top_command(names: SomeNames, project: ProjectOption = None) -> None:
     """Put batches that wait before all others, in the order given.
 
-    tomoline queue top TS_07 TS_09
+    For example:
+
+        tomoline queue top TS_07 TS_09
+
+    What runs just now is not interrupted for them.
     """
     from tomoline.cli._queue import move
 
@@ -119,7 +128,11 @@ def top_command(names: SomeNames, project: ProjectOption = None) -> None:
 def remove_command(names: SomeNames, project: ProjectOption = None) -> None:
     """Take batches out of the queue that wait, or are paused or killed; the data sets stay.
 
-    tomoline queue remove 'TS_1*'
+    For example:
+
+        tomoline queue remove 'TS_1*'
+
+    'tomoline queue add' puts them back.
     """
     from tomoline.cli._queue import take_out
 
@@ -127,6 +140,7 @@ def remove_command(names: SomeNames, project: ProjectOption = None) -> None:
 
 
 def log_command(
+    name: Annotated[str, typer.Argument(help="Data set, by name or pattern; as --data-set.")] = "",
     data_set: Annotated[
         str, typer.Option("--data-set", metavar="NAME", help="Data set, by name or pattern.")
     ] = "",
@@ -164,13 +178,19 @@ def log_command(
 ) -> None:
     """Show what happened in a project, filtered and sorted; times are in UTC.
 
-    tomoline log --level error --since 12h
-    tomoline log --data-set 'TS_1*' --sort step
+    For example:
+
+        tomoline log --level error --since 12h
+        tomoline log --data-set 'TS_1*' --sort step
+
+    'tomoline explain CODE' tells more about an error than its line.
     """
     from tomoline.cli._log import Wanted, print_log
 
+    if name and data_set:
+        raise errors.parameters.BAD_OPTION.error("--data-set", f"{name} is named already.")
     wanted = Wanted(
-        data_set=data_set,
+        data_set=data_set or name,
         processor=processor,
         step=step,
         level=level,
@@ -226,7 +246,11 @@ def retry_command(
 ) -> None:
     """Run failed data sets again, all or those named, after their cause has been removed.
 
-    tomoline retry TS_07
+    For example:
+
+        tomoline retry TS_07
+
+    What has been finished of them is kept; they go on from there.
     """
     from tomoline.cli._queue import retry
 

@@ -86,7 +86,11 @@ def start_command(name: NameArgument, project: ProjectOption = None) -> None:
 def stop_command(name: NameArgument, project: ProjectOption = None) -> None:
     """Begin no more rounds; what the present one has queued is still run.
 
-    tomoline schedule stop night
+    For example:
+
+        tomoline schedule stop night
+
+    'tomoline schedule start night' goes on with the next round.
     """
     from tomoline.cli._project import open_project
 
@@ -110,7 +114,11 @@ def status_command(
 ) -> None:
     """Tell which schedules there are, in which round they are, and when the next one begins.
 
-    tomoline schedule status
+    For example:
+
+        tomoline schedule status
+
+    Times are in UTC.
     """
     from tomoline.cli._project import open_project
 
@@ -122,7 +130,11 @@ def status_command(
 def list_command(project: ProjectOption = None) -> None:
     """List the schedules: the same as 'status' without names.
 
-    tomoline schedule list
+    For example:
+
+        tomoline schedule list
+
+    See 'tomoline schedule status --help'.
     """
     from tomoline.cli._project import open_project
 
@@ -134,7 +146,11 @@ def list_command(project: ProjectOption = None) -> None:
 def remove_command(name: NameArgument, project: ProjectOption = None) -> None:
     """Forget a schedule that does not run; what it has queued stays in the queue.
 
-    tomoline schedule remove night
+    For example:
+
+        tomoline schedule remove night
+
+    Results stay as they are.
     """
     from tomoline.cli._project import open_project
 
