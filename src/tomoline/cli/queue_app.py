@@ -53,6 +53,8 @@ def list_command(
     Of a data set that has ended its last batch counts. Finished ones are shown on request:
 
         tomoline queue list --state finished
+
+    'tomoline log' tells what happened before.
     """
     from tomoline.cli._queue import print_queue
 
@@ -81,9 +83,11 @@ def add_command(
 ) -> None:
     """Queue data sets, also once more with other parameters: only what that changes is run.
 
-    A data set that waits already gets the new part; one that runs is queued behind itself.
+    For example:
 
         tomoline queue add 'TS_1*' --set reconstruct.thickness_px=400 --top
+
+    A data set that waits already gets the new part; one that runs is queued behind itself.
     """
     from tomoline.cli._queue import add
 
@@ -225,10 +229,12 @@ def values_command(
 ) -> None:
     """Show what the data sets measured as one table: a row for each, or for each axis of one.
 
-    Units stand in the names. 'state' is what the results are, 'batch' what the queue has last done.
+    For example:
 
         tomoline values --csv > night.csv
         tomoline values 'TS_1*' --key residual_mean_px --key '*.seconds'
+
+    Units stand in the names. 'state' is what the results are, 'batch' what the queue has last done.
     """
     from tomoline.cli._values import print_values
 
