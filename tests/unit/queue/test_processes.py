@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tomoline import errors
+from tomoline.queue.halting import ended_all
 from tomoline.queue.job import Job
 from tomoline.queue.killing import _set_aside, group_of, wait_until_killed
 from tomoline.queue.model import Batch, BatchState
@@ -156,3 +159,24 @@ def test_libraries_get_as_many_threads_as_the_batch_unless_the_user_says_otherwi
         assert time.monotonic() < until
         time.sleep(0.01)
     assert (tmp_path / "1-1.out").read_text().strip() == found
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_kill_that_cannot_be_written_down_ends_what_the_job_files_name(
+    project: Project, parent: subprocess.Popen[bytes], is_ours: bool
+) -> None:
+    birth = birth_of(parent.pid) if is_ours else "boot:1"
+    jobs = project.store.work / "jobs"
+    jobs.mkdir(exist_ok=True)
+    (jobs / "1-1.json").write_text('{"name": "TS"}')
+    started = {"event": "started", "pid": parent.pid, "birth": birth}
+    (jobs / "1-1.events").write_text(json.dumps(started) + "\n")
+    full = errors.files.DISK_FULL.error(project.store.path, "The disk is full.")
+    told = ended_all(full).found
+    if is_ours:
+        assert group_of(parent.pid) == []
+        assert "Ended all the same" in told
+        assert told.endswith(": TS. The kill is not written down yet.")
+    else:
+        assert len(group_of(parent.pid)) == 2
+        assert "Nothing ran." in told
