@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from tomoline import errors
-from tomoline.errors import TomolineError
+from tomoline.errors import Faults, TomolineError
+from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
+    from tomoline.params import StepParams
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
 
@@ -99,56 +102,79 @@ def print_check(project: Project) -> int:
     """Print all that would stop or mislead a run; return the exit status."""
     entries = project.data_sets.entries()
     notices = project.layers.changed_templates()
-    faults = [fault for entry in entries for fault in _missing(entry)]
-    faults += _faults(project, entries)
+    faults = list({str(fault): fault for fault in _faults(project, entries)}.values())
     for notice in notices:
         typer.echo(f"warning {notice}")
     for fault in faults:
         typer.echo(f"fault {fault}")
-    typer.echo(f"{len(entries)} data sets, {len(faults)} faults, {len(notices)} warnings")
+    things = ((entries, "data set"), (faults, "fault"), (notices, "warning"))
+    typer.echo(", ".join(count_of(len(found), noun) for found, noun in things))
     return 1 if faults else 0
 
 
-def _missing(entry: DataSetEntry) -> list[TomolineError]:
-    """Return a fault for each acquisition that is gone, of which nothing was taken over yet."""
-    sources = (entry.source, *((entry.source_b,) if entry.source_b else ()))
-    return [
-        errors.files.MISSING.error(path, f"the acquisition of {entry.name} is not there any more.")
-        for root, path in zip(entry.roots, sources, strict=True)
-        if not os.path.exists(path) and not os.path.exists(entry.folder / f"{root}{RECORD_SUFFIX}")
-    ]
+def _faults(project: Project, entries: Sequence[DataSetEntry]) -> Iterator[TomolineError]:
+    """Yield the faults of all data sets' parameters and acquisitions, each once.
 
-
-def _faults(project: Project, entries: Sequence[DataSetEntry]) -> list[TomolineError]:
-    """Return the faults of all data sets' parameters; most have the same, which are read once."""
+    Most data sets have the same parameters, which are read once.
+    """
     from tomoline.queue.data_sets import DUAL
     from tomoline.queue.layers import effective
-    from tomoline.surfaces.project_values import faults_of
 
     shared = list(project.layers.all().values())
     own = project.data_sets.all_given()
-    known: dict[str, list[TomolineError]] = {}
-    found: list[TomolineError] = []
-    told: set[str] = set()
+    known: dict[str, Mapping[str, StepParams] | list[TomolineError]] = {}
     for done, entry in enumerate(entries):
         if len(entries) > 1000 and done % 1000 == 0 and sys.stderr.isatty():
             sys.stderr.write(f"\rchecked {done} of {len(entries)} data sets")
-        if (
-            entry.recipe == "tilt"
-            and not entry.dual
-            and effective(DUAL, [*shared, own[entry.id][0]])
-        ):
-            found.append(errors.project.NOT_DUAL.error(entry.name, "the other stack is not known."))
-        for axis in ("a", "b") if entry.dual else ("",):
+        marked = entry.recipe == "tilt" and effective(DUAL, [*shared, own[entry.id][0]])
+        if marked and not entry.dual:
+            yield errors.project.NOT_DUAL.error(entry.name, "the other stack is not known.")
+        sources = (entry.source, *((entry.source_b,) if entry.source_b else ()))
+        axes = ("a", "b") if entry.dual else ("",)
+        for axis, root, source in zip(axes, entry.roots, sources, strict=True):
             mark = json.dumps([entry.recipe, axis, own[entry.id]])
             if mark not in known:
-                known[mark] = faults_of(project.layers, entry, axis)
-                stack = [layer["values"] for layer in project.layers.stack(entry, axis)]
-                if entry.recipe == "tilt" and effective("setup.montage", stack):
-                    known[mark].append(errors.tilt.MONTAGE.error("setup.montage", "it is set."))
-            for fault in known[mark]:
-                if str(fault) not in told:
-                    told.add(str(fault))
-                    where = f"{entry.name}, {fault.where}"
-                    found.append(TomolineError(fault.kind, where, fault.found, fault.remedy))
-    return found
+                known[mark] = _parameters(project, entry, axis)
+                yield from (
+                    TomolineError(one.kind, f"{entry.name}, {one.where}", one.found, one.remedy)
+                    for one in _only_faults(known[mark])
+                )
+            if not os.path.exists(entry.folder / f"{root}{RECORD_SUFFIX}"):
+                yield from _look(entry, source, known[mark])
+
+
+def _parameters(
+    project: Project, entry: DataSetEntry, axis: str
+) -> Mapping[str, StepParams] | list[TomolineError]:
+    """Return the parameters of a data set, or what is wrong with them."""
+    from tomoline.surfaces.project_values import merged_of
+
+    try:
+        return merged_of(project.layers, entry, axis)
+    except Faults as several:
+        return several.faults
+
+
+def _only_faults(found: Mapping[str, StepParams] | list[TomolineError]) -> list[TomolineError]:
+    return found if isinstance(found, list) else []
+
+
+def _look(
+    entry: DataSetEntry, source: Path, found: Mapping[str, StepParams] | list[TomolineError]
+) -> Iterator[TomolineError]:
+    """Yield what the headers of an acquisition tell to be no use, of which nothing was run yet."""
+    from tomoline.recipes import RECIPES
+
+    if not source.exists():
+        text = f"the acquisition of {entry.name} is not there any more."
+        yield errors.files.MISSING.error(source, text)
+        return
+    step = RECIPES[entry.recipe].setup
+    parameters = step.validate({}) if isinstance(found, list) else found[step.name]
+    try:
+        step.look(source, parameters)
+    except TomolineError as error:
+        for fault in error.faults if isinstance(error, Faults) else [error]:
+            tells = str(source) in fault.where
+            where = fault.where if tells else f"{entry.name}, {fault.where}"
+            yield TomolineError(fault.kind, where, fault.found, fault.remedy)

@@ -167,6 +167,9 @@ class Step(Generic[P]):
     listed : callable
         ``listed(source, params)``: files outside that are too many to be digested; their names,
         sizes and times of change stand for them. Only the set-up.
+    look : callable
+        ``look(source, params)``: refuse an acquisition for what its headers tell, before anything
+        is run. Only the set-up.
     """
 
     name: str
@@ -185,6 +188,7 @@ class Step(Generic[P]):
     external: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
     beside: Callable[[Path, str, P], Sequence[Path]] = lambda folder, root, params: ()
     listed: Callable[[Path, P], Sequence[Path]] = lambda source, params: ()
+    look: Callable[[Path, P], None] = lambda source, params: None
 
     @property
     def help(self) -> str:

@@ -124,6 +124,13 @@ def _listed(source: Path, params: ScanParams) -> Sequence[Path]:
     return frame_files(source, params)
 
 
+def _look(source: Path, params: ScanParams) -> None:
+    """Refuse files that are no scan, or one that lacks what it cannot do without."""
+    from tomoline.steps._scan_describe import open_described
+
+    open_described(source, params)
+
+
 def _memory_bytes(shape: Shape, params: ScanParams) -> int:
     # Some pairs of frames, where the angles have to be found from them.
     return (64 << 20) + 16 * shape.height * shape.width * 4
@@ -140,4 +147,5 @@ SCAN = Step(
     memory_bytes=_memory_bytes,
     external=_external,
     listed=_listed,
+    look=_look,
 )

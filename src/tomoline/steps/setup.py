@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tomoline import errors
 from tomoline.params import StepParams, parameter
 from tomoline.steps._base import Shape, Step, StepContext, Values
+
+if TYPE_CHECKING:
+    from tomoline.files.stack import Stack
 
 MINIMUM_VIEWS = 3
 
@@ -163,8 +166,7 @@ def run(params: SetupParams, context: StepContext) -> Values:
     )
     from tomoline.steps.acquisition import Acquisition, View
 
-    if params.montage:
-        raise errors.tilt.MONTAGE.error(context.source, "setup.montage is set.")
+    _refuse_montage(context.source, params)
     if params.boundary_from == context.root:
         raise errors.parameters.BAD_VALUE.error(
             "setup.boundary_from", f"{context.root} is this axis itself, not the other one."
@@ -173,24 +175,12 @@ def run(params: SetupParams, context: StepContext) -> Values:
         context.warn(errors.tilt.DUAL_AXIS.notice(context.root, _other_axis(context)))
     source = context.source if context.source.exists() else context.folder / f"{context.root}.mrc"
     recording = read_recording(source, params, context)
-    if recording.stack.is_montage:
-        raise errors.tilt.MONTAGE.error(source, "its header lists the pieces of a montage.")
     count, height, width = recording.shape
-    if count < MINIMUM_VIEWS:
-        raise errors.tilt.TOO_FEW_VIEWS.error(source, f"it has {count} views.")
+    _refuse_views(source, recording.stack, params)
     pixel_size_nm, pixel_source = choose_pixel_size(recording, params)
     angles, angles_source = choose_angles(recording, params, context)
     axis_deg, axis_source = choose_axis(recording, params)
     doses = doses_of(recording, params, angles)
-    wrong = [number for number in params.exclude_views if not 1 <= number <= count]
-    if wrong:
-        raise errors.parameters.BAD_VALUE.error(
-            "setup.exclude_views", f"{wrong} are no views; they are numbered from 1 to {count}."
-        )
-    if count - len(set(params.exclude_views)) < MINIMUM_VIEWS:
-        raise errors.tilt.TOO_FEW_VIEWS.error(
-            source, f"{count - len(set(params.exclude_views))} of {count} views are left."
-        )
     if params.gold_diameter_nm and pixel_size_nm is None:
         raise errors.tilt.NO_PIXEL_SIZE.error(source, "the gold size is given in nm.")
     acquisition = Acquisition(
@@ -266,6 +256,36 @@ def _external(source: Path, params: SetupParams) -> Sequence[Path]:
     return [source, *beside.values(), *named]
 
 
+def _refuse_montage(source: Path, params: SetupParams) -> None:
+    if params.montage:
+        raise errors.tilt.MONTAGE.error(source, "setup.montage is set.")
+
+
+def _refuse_views(source: Path, stack: Stack, params: SetupParams) -> None:
+    """Refuse a montage, too few views, and views to be left out that there are not."""
+    if stack.is_montage:
+        raise errors.tilt.MONTAGE.error(source, "its header lists the pieces of a montage.")
+    count = stack.shape[0]
+    if count < MINIMUM_VIEWS:
+        raise errors.tilt.TOO_FEW_VIEWS.error(source, f"it has {count} views.")
+    wrong = [number for number in params.exclude_views if not 1 <= number <= count]
+    if wrong:
+        raise errors.parameters.BAD_VALUE.error(
+            "setup.exclude_views", f"{wrong} are no views; they are numbered from 1 to {count}."
+        )
+    left = count - len(set(params.exclude_views))
+    if left < MINIMUM_VIEWS:
+        raise errors.tilt.TOO_FEW_VIEWS.error(source, f"{left} of {count} views are left.")
+
+
+def _look(source: Path, params: SetupParams) -> None:
+    """Refuse what the header of a stack tells to be no use."""
+    from tomoline.files.stack import open_stack
+
+    _refuse_montage(source, params)
+    _refuse_views(source, open_stack(source), params)
+
+
 def _is_result(kind: str, path: Path) -> bool:
     """Whether what lies beside the stack is a result: a stack in place has its results there."""
     from tomoline.steps._carry_boundary import is_carried
@@ -289,4 +309,5 @@ SETUP = Step(
     memory_bytes=_memory_bytes,
     external=_external,
     beside=_beside,
+    look=_look,
 )

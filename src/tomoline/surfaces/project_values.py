@@ -19,6 +19,7 @@ from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
 from tomoline.workflow.given import Layer, LayerValue, merge
 
 if TYPE_CHECKING:
+    from tomoline.params import StepParams
     from tomoline.queue.layers import Layers
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
@@ -30,8 +31,8 @@ __all__ = [
     "check_new",
     "check_values",
     "defaults_path",
-    "faults_of",
     "key_of",
+    "merged_of",
     "read_values",
     "set_data_set_values",
     "set_project_values",
@@ -236,10 +237,16 @@ def _refuse_other_recipes(entries: Sequence[DataSetEntry], values: Iterable[str]
         raise Faults(faults)
 
 
-def faults_of(layers: Layers, entry: DataSetEntry, axis: str = "") -> list[TomolineError]:
-    """Return what is wrong with the parameters that all layers of a data set give together."""
+def merged_of(layers: Layers, entry: DataSetEntry, axis: str = "") -> Mapping[str, StepParams]:
+    """Return the parameters that all layers of a data set give together, by step.
+
+    Raises
+    ------
+    Faults
+        With all values that do not fit.
+    """
     stack = [Layer.from_json(one) for one in layers.stack(entry, axis)]
-    return _faults(RECIPES[entry.recipe].steps, stack)
+    return merge(RECIPES[entry.recipe].steps, stack).parameters
 
 
 def key_of(parameter: str) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mrcfile
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -218,11 +220,36 @@ def test_what_runs_takes_new_values_at_its_next_start(
     assert "next start" not in filled("set", "ein*", "--montage")
 
 
+def write_stacks(folder: Path, views: int = 5) -> None:
+    for path in [*folder.glob("*.mrc"), *folder.glob("*.st")]:
+        with mrcfile.new(path, overwrite=True) as file:
+            file.set_data(np.zeros((views, 4, 6), np.int16))
+
+
+def test_what_headers_tell_to_be_no_use_is_checked(filled: Command, tmp_path: Path) -> None:
+    write_stacks(tmp_path / "raw")
+    (tmp_path / "raw" / "TSb.mrc").write_bytes(b"")
+    filled("set", "ein*", "--exclude-views", "2,40")
+    told = filled("check")
+    assert "fault FILE-03" in told  # cut short
+    assert "TSb.mrc: It has 0 bytes" in told
+    assert "fault PARAM-02: ein Gitter ü, setup.exclude_views: [40] are no views" in told
+    assert "scan.h5" in told  # an empty file, which is no scan
+    assert "3 data sets, 3 faults, 0 warnings" in told
+    write_stacks(tmp_path / "raw", views=2)
+    assert filled("check").count("fault SETUP-04") == 3
+    (tmp_path / "night" / "scan").mkdir()
+    (tmp_path / "night" / "scan" / "scan.tomoline.json").touch()
+    assert "scan.h5" not in filled("check")  # taken over already; a run says more
+
+
 def test_everything_wrong_is_checked_at_once(filled: Command, tmp_path: Path) -> None:
+    write_stacks(tmp_path / "raw")
+    filled("remove", "scan")
     template = tmp_path / "t.adoc"
     template.write_text("setupset.copyarg.gold = 10\n", encoding="utf-8")
     filled("set", "--template", f"user={template}")
-    assert "3 data sets, 0 faults, 0 warnings" in filled("check")
+    assert "2 data sets, 0 faults, 0 warnings" in filled("check")
     template.write_text("setupset.copyarg.gold = 15\n", encoding="utf-8")
     (tmp_path / "raw" / "TSb.mrc").unlink()
     with Project.open(tmp_path / "night") as project:
@@ -230,7 +257,7 @@ def test_everything_wrong_is_checked_at_once(filled: Command, tmp_path: Path) ->
     told = filled("check")
     for text in ("warning PROJ-12", "fault FILE-01", "TSb.mrc: the acquisition", "fault PARAM-02"):
         assert text in told
-    assert "2 faults, 1 warnings" in told
+    assert "2 faults, 1 warning" in told
     assert "taken away" in filled("set", "--template", "user=")
     assert "0 warnings" in filled("check")
 
@@ -257,11 +284,13 @@ REFUSED = (
 )
 
 
-def test_a_montage_is_refused_before_the_night(filled: Command) -> None:
+def test_a_montage_is_refused_before_the_night(filled: Command, tmp_path: Path) -> None:
+    write_stacks(tmp_path / "raw")
+    filled("remove", "scan")
     filled("set", "TS", "--montage")
     told = filled("check")
-    assert "fault SETUP-07: TS, setup.montage" in told
-    assert "3 data sets, 1 faults" in told
+    assert told.count("fault SETUP-07") == 2  # of each axis
+    assert "2 data sets, 2 faults" in told
 
 
 def test_what_makes_no_sense_is_refused_with_a_code(filled: Command) -> None:
