@@ -127,7 +127,10 @@ class Table:
         number = cursor.lastrowid or 0
         by = f" by {origin}" if origin else ""
         axes = f" and {one.source_b.name}" if one.source_b else ""
-        self._tell(one.name, f"added{by}: {one.source}{axes}", now)
+        aside = ""
+        if one.beside_others and Path(folder) != one.source.parent:
+            aside = f"; results go to {folder}, away from those of another program beside it"
+        self._tell(one.name, f"added{by}: {one.source}{axes}{aside}", now)
         return DataSetEntry(
             number, one.name, one.recipe, one.source, one.source_b, Path(folder), True, now
         )

@@ -190,6 +190,10 @@ def test_results_never_go_among_those_of_another_program(tmp_path: Path) -> None
     with Project.create(tmp_path / "plain") as plain:
         entries = plain.data_sets.add([lone])
         assert [one.folder for one in entries] == [tmp_path / "plain" / "one"]
+        told = plain.log.events(data_set="one")[-1].message
+        assert told.endswith(
+            f"results go to {entries[0].folder}, away from those of another program beside it"
+        )
     with Project.create(tmp_path / "there", deliver=tmp_path / "raw") as there:
         entries = there.data_sets.add([lone, a, b])
         assert [one.folder for one in entries] == [tmp_path / "there" / one for one in ("one", "P")]
