@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from tomoline import errors
 
+MACHINE = "machine"
+"""Setting of the project: cores and bytes that its runner may use, as it found when it began."""
 GIB = 1 << 30
 OVERHEAD_BYTES = 3 * GIB // 10
 """What a worker takes beside its pieces of work: Python, the libraries, compiled kernels."""

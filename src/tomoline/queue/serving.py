@@ -22,6 +22,7 @@ from tomoline.queue.launch import lock_project, runner_process, sign_lock
 from tomoline.queue.model import EventKind
 from tomoline.queue.process import birth_of
 from tomoline.queue.processors import SystemLauncher
+from tomoline.queue.resources import MACHINE, available
 from tomoline.queue.runner import Runner
 from tomoline.queue.store import Store
 
@@ -95,6 +96,8 @@ def _register(store: Store) -> None:
             (os.getpid(), birth_of(os.getpid()), socket.gethostname(), now, now),
         )
         db.execute("INSERT OR REPLACE INTO meta VALUES ('last_runner', ?)", (str(os.getpid()),))
+        # A face may be allowed other cores, and other memory, than the runner has.
+        store.set_setting(MACHINE, " ".join(map(str, available())))
         store.add_event(EventKind.RUN, f"runner begins, process {os.getpid()}")
 
 

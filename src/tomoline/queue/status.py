@@ -10,7 +10,7 @@ from typing import Any
 from tomoline.queue.listing import LAST_FAILED, TO_RESUME
 from tomoline.queue.model import Batch, BatchState, RunState
 from tomoline.queue.outcome import retries_of
-from tomoline.queue.resources import Plan, available, plan_processors
+from tomoline.queue.resources import MACHINE, Plan, available, plan_processors
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
 
@@ -150,7 +150,9 @@ def read_status(store: Store, runner: int | None, now: float | None = None) -> S
             )
         ]
     retries, waits_s = retries_of(store)
-    plan = plan_processors(run["processors"], run["threads"], run["memory"], *available())
+    told = store.setting(MACHINE).split() if runner is not None else []
+    cores, memory = map(int, told) if told else available()
+    plan = plan_processors(run["processors"], run["threads"], run["memory"], cores, memory)
     return Status(
         time=now,
         name=store.folder.name,

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tomoline.queue.project import Project
 from tomoline.queue.resources import (
     GIB,
     LEAST_BYTES,
+    MACHINE,
     OVERHEAD_BYTES,
     available,
     plan_processors,
 )
+from tomoline.queue.status import read_status
 
 
 @given(
@@ -103,3 +106,11 @@ def test_this_machine_has_something_to_run_on() -> None:
     cores, limit = available()
     assert cores >= 1
     assert limit > 0
+
+
+def test_a_face_shows_the_means_of_the_runner_not_its_own(tmp_path: Path) -> None:
+    with Project.create(tmp_path / "night") as project:
+        project.store.set_setting(MACHINE, f"64 {256 << 30}")
+        plan = read_status(project.store, os.getpid()).plan
+        assert (plan.processors, plan.threads) == (64, 1)
+        assert read_status(project.store, None).plan == plan_processors(0, 0, 0, *available())
