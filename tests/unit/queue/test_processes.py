@@ -139,6 +139,15 @@ def test_what_a_runner_has_begun_just_now_is_not_set_aside(
     assert now(project).state is S.KILLED
 
 
+def test_what_has_finished_before_it_was_killed_has_finished(project: Project) -> None:
+    one = begin(project, None)
+    jobs = project.store.work / "jobs"
+    jobs.mkdir(exist_ok=True)
+    (jobs / "1-1.events").write_text('{"event": "ended", "state": "finished"}\n')
+    wait_until_killed(project.store, [one], lambda store: None)
+    assert now(project).state is S.FINISHED
+
+
 @pytest.mark.parametrize(("asked", "found"), [("", "3 3 3"), ("5", "5 3 3")])
 def test_libraries_get_as_many_threads_as_the_batch_unless_the_user_says_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str, found: str

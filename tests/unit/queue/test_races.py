@@ -164,6 +164,19 @@ def test_a_clock_that_is_set_back_delays_no_try(race: Race) -> None:
     assert race.batch("one").state is S.RUNNING
 
 
+def test_a_batch_takes_as_long_as_it_takes_though_the_clock_is_set(race: Race) -> None:
+    race.control.start(["one"])
+    race.runner.turn()
+    race.time -= 3600.0
+    race.ticks += 20.0
+    race.launcher.of("one").finish()
+    race.runner.turn()
+    one = race.batch("one")
+    assert (one.started, one.ended) == (race.time - 20.0, race.time)
+    told = [event.message for event in race.face.log.events(kind="state")]
+    assert "finished after 20.0 s" in told
+
+
 def test_files_that_cannot_be_read_do_not_stop_the_others(
     race: Race, monkeypatch: pytest.MonkeyPatch
 ) -> None:
