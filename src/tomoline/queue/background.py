@@ -14,6 +14,7 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.model import EventKind
 from tomoline.queue.store import Store
+from tomoline.queue.trouble import Told
 
 AGAIN_S = 60.0
 """How long a service rests after an error."""
@@ -68,6 +69,7 @@ class ServiceThread:
         self._asked = 0
         self._answered = -1
         self._busy = True
+        self._told = Told()
         self._thread = threading.Thread(target=self._run, name=f"tomoline-{name}", daemon=True)
 
     def begin(self) -> None:
@@ -106,7 +108,7 @@ class ServiceThread:
             self._wake.clear()
             with self._lock:
                 asked = self._asked
-            # A service that fails has nothing to wait for; it must not keep the runner.
+            # A service that fails has nothing to wait for; what it looks after keeps the runner.
             delay, busy = rests_until - time.monotonic(), False
             if delay <= 0:
                 try:
@@ -120,9 +122,6 @@ class ServiceThread:
             with self._lock:
                 self._answered, self._busy = asked, busy
             self._wake.wait(min(max(delay, 0.0), LONGEST_S))
-        close = getattr(service, "close", None)
-        if close is not None:
-            close()
 
     def _tell(self, error: Exception) -> None:
         """Write down what went wrong in the service."""
@@ -130,6 +129,8 @@ class ServiceThread:
             found = f"{type(error).__name__}: {error}."
             error = errors.running.INTERNAL.error(self.name, found)
         text = f"{error.where}: {error.found} {error.remedy}"
+        if not self._told.is_new(text):
+            return
         try:
             with Store.open(self._folder) as store:
                 store.add_event(EventKind.ERROR, text, level="error", code=error.code)

@@ -25,13 +25,13 @@ from tomoline.queue.processors import SystemLauncher
 from tomoline.queue.resources import MACHINE, available
 from tomoline.queue.runner import Runner
 from tomoline.queue.store import Store
+from tomoline.queue.trouble import Told
 
 LOOK_S = 0.1
 """How often the store and the processes are looked at."""
 IDLE_S = 1.0
 """How often all is looked at where nothing runs and nothing has changed."""
 TROUBLE_S = 1.0
-TELL_AGAIN_S = 600.0
 FORMER_S = 15.0
 """How long a runner that is about to end may take to go: its services are waited for."""
 OTHER_S = 3.0
@@ -179,19 +179,15 @@ class _Ending:
 
 
 class _Trouble:
-    """Tells what goes wrong, once in a while: a full disk stays full for hours."""
+    """Tells what goes wrong."""
 
     def __init__(self) -> None:
-        self._told: dict[str, float] = {}
+        self._told = Told()
 
     def tell(self, error: Exception) -> None:
         """Write it to the runner's own output."""
-        now = time.monotonic()
-        self._told = {text: when for text, when in self._told.items() if now - when < TELL_AGAIN_S}
-        text = str(error)
-        if text in self._told:
+        if not self._told.is_new(str(error)):
             return
-        self._told[text] = now
         if isinstance(error, TomolineError):
             _say(error)
         else:
