@@ -60,3 +60,18 @@ def test_nothing_vanishes_where_nothing_could_be_seen() -> None:
     }
     verdict = judge(rows, [], 100.0, 30.0, unknown=lambda path: path.startswith("/in/away/"))
     assert [row.path for row in verdict.vanished] == ["/in/TS_2.mrc"]
+
+
+def test_what_is_missing_in_one_look_alone_has_not_vanished(tilt: Watched) -> None:
+    """As when a program renames a file, and another one over it a moment later."""
+    path = put(tilt.folder / "a.mrc", mrc_bytes())
+    put(tilt.folder / "b.mrc", mrc_bytes(fill=1))
+    tilt.settle()
+    path.rename(tilt.folder.parent / "a.mrc")
+    tilt.look()
+    assert tilt.queue() == ["a", "b"]
+    assert tilt.seen() == {"a.mrc": "taken", "b.mrc": "taken"}
+    (tilt.folder.parent / "a.mrc").rename(path)
+    tilt.look(times=10)
+    assert tilt.queue() == ["a", "b"]
+    assert tilt.codes() == []
