@@ -56,7 +56,7 @@ class Control:
         self._store = store
         self._ensure = ensure or start_runner
         self._alive = alive or find_runner
-        self._told_full = False
+        self._told: list[Notice] = []
 
     @cached_property
     def _queue(self) -> Queue:
@@ -233,7 +233,8 @@ class Control:
     def recover(self) -> list[Notice]:
         """Start the runner again where it was to go on and is gone, and tell what it was doing.
 
-        A kill that could not be written down is, and a disk that is full is told of, once.
+        A kill that could not be written down is, and a disk that is full is told of; what stays
+        the same is told once.
 
         Raises
         ------
@@ -241,10 +242,9 @@ class Control:
             PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not start.
         """
         notices = recover(self._store, self._alive, self._ensure)
-        full = [one for one in notices if one.code == errors.files.DISK_FULL.code]
         # Who looks at a run asks again and again, and a full disk stays full for hours.
-        known, self._told_full = self._told_full, bool(full)
-        return [one for one in notices if not known or one not in full]
+        told, self._told = self._told, notices
+        return [one for one in notices if one not in told]
 
     def status(self) -> Status:
         """Return the present state of the run: all that a face shows."""

@@ -82,5 +82,5 @@ def write_down_kill(store: Store) -> Notice | None:
             "'tomoline resume' goes on from what is complete.",
         )
         store.add_event(EventKind.RUN, notice.found, level="warning", code=notice.code)
-    set_ended_aside(store, running)
+        set_ended_aside(store, running)
     return notice

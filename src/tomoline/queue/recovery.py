@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.errors import Notice
+from tomoline.errors import Notice, TomolineError
 from tomoline.queue.model import Batch, EventKind, RunState
 from tomoline.queue.rows import BATCHES, to_batch
 from tomoline.queue.store import Store
@@ -33,7 +33,13 @@ def recover(
     notices = []
     if is_withdrawn(store):
         refuse_other_host(store)
-        late = write_down_kill(store)
+        try:
+            late = write_down_kill(store)
+        except TomolineError as error:
+            if error.kind is not errors.files.DISK_FULL:
+                raise
+            found = "the run was killed; that cannot be written down yet, since the disk is full."
+            return [errors.queue.KILLED.notice(store.folder, found, "Free some space.")]
         notices += [late] if late is not None else []
     with store.read() as db:
         run = db.execute(

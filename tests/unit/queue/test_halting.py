@@ -137,6 +137,9 @@ def test_all_is_ended_and_a_kill_is_written_down_later(
     assert group_of(night.runner) == []
     assert night.states()["TS_1"] is S.RUNNING  # as far as the store knows
 
+    with full_disk(monkeypatch):
+        (notice,) = night.control().recover()
+    assert "cannot be written down yet" in notice.found
     (notice,) = night.control().recover()
     assert notice.code == "QUEUE-03"
     assert "TS_1" in notice.found
