@@ -50,6 +50,7 @@ DISK_FULL = ErrorKind(
     "The disk must have room for the results.",
     "Free some space, or choose another folder with --deliver; then run the same command again: "
     "finished steps are kept.",
+    transient=True,
 )
 NOT_WRITABLE = ErrorKind(
     "FILE-09",

@@ -24,8 +24,11 @@ from tomoline.queue.recovery import (
 from tomoline.queue.store import Store
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tomoline.queue.batches import Queue
     from tomoline.queue.data_sets import DataSets
+    from tomoline.queue.model import DataSetEntry
     from tomoline.queue.status import Status
 
 __all__ = ["Control", "Reset", "Started"]
@@ -210,25 +213,42 @@ class Control:
         TomolineError
             QUEUE-07 if one of them runs, PROJ-08 for a name that there is not, RUN-06, FILE-09.
         """
-        from tomoline.queue.asking import batches_of
-        from tomoline.queue.reach import shortened
-        from tomoline.queue.resetting import forget, put_aside
+        from tomoline.queue.resetting import forget, put_aside, refuse_busy
 
         refuse_other_host(self._store)
         entries = self._data_sets.entries(patterns)
+        self._not_running(entries)
+        refuse_busy(entries)  # whoever works on them: nothing is forgotten then
         with self._store.write():
-            batches = batches_of(self._store, entries)
-            running = [one.name for one in batches if one.state is S.RUNNING]
-            if running:
-                raise errors.queue.WRONG_STATE.error(shortened(running), "it is being run.")
+            batches = self._not_running(entries)
             for one in batches:
                 self._queue.drop(one, "forgotten by a reset")
-            kept = "results removed" if remove_results else "results kept"
+        kept = "results removed" if remove_results else "results kept"
+        aside: list[Path] = []
+        done: list[str] = []
+        files = 0
+        try:
             for entry in entries:
-                self._store.add_event(EventKind.PROJECT, f"reset, {kept}", data_set=entry.name)
-        aside = [there for entry in entries if (there := put_aside(entry)) is not None]
-        files = sum(forget(entry, remove_results=remove_results) for entry in entries)
-        return Reset([entry.name for entry in entries], len(batches), files, aside)
+                if (there := put_aside(entry)) is not None:
+                    aside.append(there)
+                files += forget(entry, remove_results=remove_results)
+                done.append(entry.name)
+        finally:
+            with self._store.write():
+                for name in done:
+                    self._store.add_event(EventKind.PROJECT, f"reset, {kept}", data_set=name)
+        return Reset(done, len(batches), files, aside)
+
+    def _not_running(self, entries: Sequence[DataSetEntry]) -> list[Batch]:
+        """Return the batches of data sets, of which none may run."""
+        from tomoline.queue.asking import batches_of
+        from tomoline.queue.reach import shortened
+
+        batches = batches_of(self._store, entries)
+        running = [one.name for one in batches if one.state is S.RUNNING]
+        if running:
+            raise errors.queue.WRONG_STATE.error(shortened(running), "it is being run.")
+        return batches
 
     def recover(self) -> list[Notice]:
         """Start the runner again where it was to go on and is gone, and tell what it was doing.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tomoline import errors
+from tomoline.errors import Faults, TomolineError
 from tomoline.files.atomic import remove, remove_leftovers, translate_os_error, write_text
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.reach import RECORD_SUFFIX, read_record
@@ -28,6 +29,26 @@ FORGOTTEN = {
     "warnings": [],
     "error": None,
 }
+
+
+def refuse_busy(entries: Sequence[DataSetEntry]) -> None:
+    """Refuse data sets that a process works on, whichever project or command has started it.
+
+    Raises
+    ------
+    Faults
+        RUN-06 for each of them, FILE-09 for folders that cannot be written.
+    """
+    faults: list[TomolineError] = []
+    for entry in entries:
+        try:
+            with ExitStack() as locks:
+                for root in entry.roots if entry.folder.is_dir() else ():
+                    locks.enter_context(_locked(entry.folder, root))
+        except TomolineError as fault:
+            faults.append(fault)
+    if faults:
+        raise Faults(faults)
 
 
 def forget(entry: DataSetEntry, *, remove_results: bool) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tomoline.errors import TomolineError
+from tomoline.errors import Faults, TomolineError
+from tomoline.queue import resetting
 from tomoline.queue.control import Control
 from tomoline.queue.model import BatchState, DataSetEntry
 from tomoline.queue.project import Project
@@ -166,6 +168,43 @@ def test_what_another_command_works_on_is_not_reset(
         with pytest.raises(TomolineError) as caught:
             control.reset(remove_results=True)
     assert caught.value.code == "RUN-06"
+    assert (entry.folder / "TS.xf").exists()
+
+
+def test_nothing_is_forgotten_of_the_others_then(
+    project: Project, control: Control, tmp_path: Path
+) -> None:
+    entry = processed(project, tmp_path / "raw")
+    (tmp_path / "other.mrc").touch()
+    (other,) = project.data_sets.add([tmp_path / "other.mrc"])
+    project.queue.add([other, entry])
+    with (entry.folder / ".TS.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(Faults):
+            control.reset()
+    assert [one.name for one in project.queue.batches()] == ["other", "TS"]
+    assert not [one for one in project.log.events() if one.message.startswith("reset")]
+    assert control.reset().names == ["TS", "other"]
+    told = [one.data_set for one in project.log.events() if one.message == "reset, results kept"]
+    assert told == ["TS", "other"]
+
+
+def test_what_could_not_be_reset_is_not_said_to_be(
+    project: Project, control: Control, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "first.mrc").touch()
+    project.data_sets.add([tmp_path / "first.mrc"])
+    entry = processed(project, tmp_path / "raw")
+
+    def full(path: Path, text: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(resetting, "_write", full)
+    with pytest.raises(TomolineError) as caught:
+        control.reset()
+    assert caught.value.code == "FILE-08"
+    told = [one.data_set for one in project.log.events() if one.message.startswith("reset")]
+    assert told == ["first"]
     assert (entry.folder / "TS.xf").exists()
 
 
