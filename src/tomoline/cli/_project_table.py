@@ -13,14 +13,13 @@ import typer
 
 from tomoline import errors
 from tomoline.errors import Faults, TomolineError
+from tomoline.queue.records import record_path
 from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
     from tomoline.params import StepParams
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
-
-RECORD_SUFFIX = ".tomoline.json"
 
 
 def shown(value: object) -> str:
@@ -139,7 +138,7 @@ def _faults(project: Project, entries: Sequence[DataSetEntry]) -> Iterator[Tomol
                     TomolineError(one.kind, f"{entry.name}, {one.where}", one.found, one.remedy)
                     for one in _only_faults(known[mark])
                 )
-            if not os.path.exists(entry.folder / f"{root}{RECORD_SUFFIX}"):
+            if not os.path.exists(record_path(entry.folder, root)):
                 yield from _look(entry, source, known[mark])
 
 

@@ -19,7 +19,7 @@ from tomoline.params import StepParams
 from tomoline.recipes import RECIPES, Recipe, recipe_for
 from tomoline.surfaces.parameters import resolve
 from tomoline.units import parse_bytes
-from tomoline.workflow.dataset import RECORD_SUFFIX, DataSet, find
+from tomoline.workflow.dataset import DataSet, find
 from tomoline.workflow.execution import (
     as_before,
     check_destination,
@@ -29,6 +29,7 @@ from tomoline.workflow.execution import (
 )
 from tomoline.workflow.follow import follow_recipe
 from tomoline.workflow.memory import available_threads, memory_limit
+from tomoline.workflow.places import RECORD_SUFFIX
 from tomoline.workflow.plan import plan
 from tomoline.workflow.record import Record
 from tomoline.workflow.run import load_record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -15,7 +14,8 @@ from typing import Any
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue._axes import CLASSES, OTHER_AXIS, pair_up, stack_key
-from tomoline.queue._kinds import RECORD_SUFFIX, beside_others, recipe_of
+from tomoline.queue._kinds import beside_others, recipe_of
+from tomoline.queue.records import RECORD_SUFFIX, read_record
 
 LONGEST = 200
 """Bytes of a name: what is added to it for the names of files has to fit, too."""
@@ -238,7 +238,7 @@ def _of_records(path: Path) -> Acquisition:
 def _read_record(path: Path) -> dict[str, Any]:
     """Read a record as plain JSON, as far as a project needs it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_record(path)
         steps = [(str(one["name"]), dict(one["parameters"])) for one in content["steps"]]
         facts = {key: str(content[key]) for key in ("root", "recipe", "source")}
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -12,9 +12,9 @@ from pathlib import Path
 from tomoline import errors
 from tomoline.queue._acquisitions import Acquisition
 from tomoline.queue._axes import other_axis, stack_key
-from tomoline.queue._kinds import RECORD_SUFFIX
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.model import DataSetEntry, EventKind
+from tomoline.queue.records import RECORD_SUFFIX
 from tomoline.queue.rows import to_data_set
 from tomoline.queue.store import Store, to_json
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue._axes import stack_key
+from tomoline.queue.records import RECORD_SUFFIX
 
 if TYPE_CHECKING:
     from tomoline.recipes import Recipe
 
-RECORD_SUFFIX = ".tomoline.json"
 MADE = tuple(
     ".edf .prexf .prexg .seed .fid .tltxf .tlt .xf .xtilt .3dmod .preali .ali .rec"
     " _preali.mrc _ali.mrc _full_rec.mrc _rec.mrc".split()

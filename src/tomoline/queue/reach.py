@@ -6,18 +6,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.model import DataSetEntry
+from tomoline.queue.records import DONE, record_or_none, record_path
 from tomoline.queue.store import Store
 
 if TYPE_CHECKING:
     from tomoline.recipes import Recipe
 
-RECORD_SUFFIX = ".tomoline.json"
-DONE = ("finished", "off")
 DUAL = "setup.dual_axis"
 NAMED = 8
 """How many data sets a message names."""
@@ -139,7 +138,7 @@ def reached(entry: DataSetEntry, steps: Sequence[str]) -> int:
     """
     counts = []
     for root in entry.roots:
-        states = step_states(entry.folder / f"{root}{RECORD_SUFFIX}")
+        states = step_states(record_path(entry.folder, root))
         done = [states.get(name) in DONE for name in steps]
         counts.append(done.index(False) if False in done else len(done))
     return min(counts)
@@ -147,22 +146,13 @@ def reached(entry: DataSetEntry, steps: Sequence[str]) -> int:
 
 def step_states(record: Path) -> dict[str, str]:
     """Return the state of each step in a data set's record; none where it cannot be read."""
-    content = read_record(record)
+    content = record_or_none(record)
     steps = content.get("steps") if content else None
     if not isinstance(steps, list):
         return {}
     return {
         str(step.get("name")): str(step.get("state")) for step in steps if isinstance(step, dict)
     }
-
-
-def read_record(record: Path) -> dict[str, Any] | None:
-    """Return the record of a data set as plain JSON; None where it cannot be read."""
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 def shortened(names: Sequence[str]) -> str:

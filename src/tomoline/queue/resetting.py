@@ -14,7 +14,7 @@ from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.files.atomic import remove, remove_leftovers, translate_os_error, write_text
 from tomoline.queue.model import DataSetEntry
-from tomoline.queue.reach import RECORD_SUFFIX, read_record
+from tomoline.queue.records import record_or_none, record_path
 
 # Artifacts that belong to the recording: whatever else happens, they stay.
 RECORDED = ("raw_stack", "raw_tilt_angles")
@@ -77,8 +77,8 @@ def forget(entry: DataSetEntry, *, remove_results: bool) -> int:
     removed = 0
     for root in entry.roots:
         with _locked(entry.folder, root):
-            record = entry.folder / f"{root}{RECORD_SUFFIX}"
-            content = read_record(record)
+            record = record_path(entry.folder, root)
+            content = record_or_none(record)
             if content is None:
                 continue
             try:
@@ -109,13 +109,13 @@ def put_aside(entry: DataSetEntry) -> Path | None:
     folder = entry.folder
     if not folder.is_dir():
         return None
-    records = [folder / f"{root}{RECORD_SUFFIX}" for root in entry.roots]
-    if all(read_record(one) is not None for one in records):
+    records = [record_path(folder, root) for root in entry.roots]
+    if all(record_or_none(one) is not None for one in records):
         return None
     sources = [one.resolve() for one in (entry.source, entry.source_b) if one is not None]
     if any(folder.resolve() in one.parents or not one.exists() for one in sources):
         return None
-    spoilt = any(one.exists() and read_record(one) is None for one in records)
+    spoilt = any(one.exists() and record_or_none(one) is None for one in records)
     unknown = not any(one.exists() for one in records) and any(
         path.name.startswith(tuple(entry.roots)) for path in folder.iterdir()
     )

@@ -19,11 +19,10 @@ from typing import Any
 
 from tomoline.queue.layers import Layers
 from tomoline.queue.model import LIVE, BatchState, DataSetEntry
+from tomoline.queue.records import DONE, read_record, record_path
 from tomoline.queue.rows import to_data_set
 from tomoline.queue.store import Store, to_json
 
-RECORD_SUFFIX = ".tomoline.json"
-DONE = ("finished", "off")
 S = BatchState
 
 
@@ -95,12 +94,8 @@ def record_of(folder: Path, root: str) -> RecordFacts | None:
 
 
 def _steps_of(folder: Path, root: str) -> list[dict[str, Any]]:
-    steps: list[dict[str, Any]] = json.loads(_path(folder, root).read_bytes())["steps"]
+    steps: list[dict[str, Any]] = read_record(record_path(folder, root))["steps"]
     return steps
-
-
-def _path(folder: Path, root: str) -> Path:
-    return folder / f"{root}{RECORD_SUFFIX}"
 
 
 def _number(fingerprint: str) -> int:
@@ -130,7 +125,7 @@ class Records:
         return [self._one(entry.folder, root) for root in entry.roots]
 
     def _one(self, folder: Path, root: str) -> RecordFacts | None:
-        path = str(_path(folder, root))
+        path = str(record_path(folder, root))
         try:
             found = os.stat(path)
         except OSError:

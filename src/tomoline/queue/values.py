@@ -12,6 +12,7 @@ from typing import Any
 from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.queue.model import Batch, DataSetEntry
+from tomoline.queue.records import read_record, record_path
 
 SCHEMA = 1
 """Of the records that are read; see `workflow.record`, which is not loaded for a table."""
@@ -148,13 +149,13 @@ def _measured(
     columns: _Columns,
     notices: list[Notice],
 ) -> dict[str, Any]:
-    path = entry.folder / f"{root}.tomoline.json"
+    path = record_path(entry.folder, root)
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_record(path)
         steps = _steps(record, root)
     except FileNotFoundError:
         return {"state": "none"}
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         notices.append(errors.running.BAD_RECORD.notice(path, f"{error}."))
         return {"state": "unreadable"}
     if other := _other_source(record, entry, axis):

@@ -17,9 +17,9 @@ from tomoline.files.sinograms import Sinograms
 from tomoline.steps import Engine
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.workflow.held import Held
+from tomoline.workflow.places import RECORD_SUFFIX, record_path
 from tomoline.workflow.record import Record
 
-RECORD_SUFFIX = ".tomoline.json"
 AXES = ("a", "b")
 MOST_NAMED = 4
 
@@ -65,7 +65,7 @@ class DataSet:
     @property
     def record_path(self) -> Path:
         """Path of the record."""
-        return self.folder / f"{self.root}{RECORD_SUFFIX}"
+        return record_path(self.folder, self.root)
 
     @property
     def log_path(self) -> Path:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from tomoline.queue.records import RECORD_SUFFIX
 from tomoline.queue.watching.names import is_temporary, is_utf8
 
-RECORD = ".tomoline.json"
 TURN = 10
 """A quiet folder is listed at least once in so many looks."""
 
@@ -193,7 +193,7 @@ def _list(path: str, found: Look) -> Folder:
             if not is_utf8(name):
                 found.not_utf8.append(os.fsencode(entry.path).decode(errors="backslashreplace"))
                 continue
-            if name.endswith(RECORD):
+            if name.endswith(RECORD_SUFFIX):
                 results = True
             try:
                 status = entry.stat()
