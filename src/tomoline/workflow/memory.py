@@ -6,37 +6,35 @@ import os
 import re
 from pathlib import Path
 
-_CGROUP_FILES = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+from tomoline.workflow.cgroups import core_limits, memory_limits
+
 DEFAULT_FRACTION = 0.8
 
 
 def available_threads() -> int:
     """Return the number of cores that this process may use: scheduler, affinity, cgroup."""
-    scheduled = os.environ.get("SLURM_CPUS_PER_TASK", "")
     cores = len(os.sched_getaffinity(0))
-    if scheduled.isdigit() and int(scheduled) > 0:
-        cores = min(cores, int(scheduled))
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cores = min(cores, max(1, int(int(quota) / int(period))))
-    except (OSError, ValueError):
-        pass
-    return max(1, cores)
+    scheduled = _slurm("CPUS_PER_TASK")
+    if scheduled:
+        cores = min(cores, scheduled)
+    return max(1, int(min([cores, *core_limits()])))
 
 
 def memory_limit() -> int:
     """Return the default limit in bytes: a fraction of what cgroup, Slurm or the machine allow."""
-    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
-    for name in _CGROUP_FILES:
-        try:
-            limits.append(int(Path(name).read_text()))
-        except (OSError, ValueError):
-            continue
-    slurm = os.environ.get("SLURM_MEM_PER_NODE", "")
-    if slurm.isdigit() and int(slurm) > 0:
-        limits.append(int(slurm) << 20)
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *memory_limits()]
+    if _slurm("MEM_PER_NODE"):
+        limits.append(_slurm("MEM_PER_NODE") << 20)
+    elif _slurm("MEM_PER_CPU"):
+        cores = _slurm("CPUS_PER_TASK") or _slurm("CPUS_ON_NODE") or 1
+        limits.append((_slurm("MEM_PER_CPU") << 20) * cores)
     return int(min(limits) * DEFAULT_FRACTION)
+
+
+def _slurm(name: str) -> int:
+    """Return a number that Slurm tells its jobs, 0 where it does not."""
+    text = os.environ.get(f"SLURM_{name}", "")
+    return int(text) if text.isdigit() else 0
 
 
 class PeakMemory:

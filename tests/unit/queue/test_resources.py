@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +19,7 @@ from tomoline.queue.resources import (
     plan_processors,
 )
 from tomoline.queue.status import read_status
+from tomoline.workflow import cgroups
 
 
 @given(
@@ -58,32 +58,30 @@ def test_little_memory_means_fewer_batches_with_more_threads() -> None:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of 8 cores and 16 GiB, of which scheduler and cgroup say what a test writes."""
-    real = Path.read_text
     sizes = {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 16 * GIB // 4096}
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(os, "sysconf", sizes.__getitem__)
-    for name in ("SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE"):
-        monkeypatch.delenv(name, raising=False)
-
-    def read_text(path: Path, *given: Any, **named: Any) -> str:
-        is_cgroup = path.is_relative_to("/sys/fs/cgroup")
-        return real(tmp_path / path.name if is_cgroup else path, *given, **named)
-
-    monkeypatch.setattr(Path, "read_text", read_text)
+    for name in ("CPUS_PER_TASK", "CPUS_ON_NODE", "MEM_PER_NODE", "MEM_PER_CPU"):
+        monkeypatch.delenv(f"SLURM_{name}", raising=False)
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path / "cgroup")
+    monkeypatch.setattr(cgroups, "OWN", tmp_path / "own")
     return tmp_path
+
+
+def write(machine: Path, name: str, text: str) -> None:
+    """Write a file of a control group."""
+    (machine / "cgroup" / name).parent.mkdir(parents=True, exist_ok=True)
+    (machine / "cgroup" / name).write_text(f"{text}\n")
 
 
 def test_cores_are_those_that_affinity_scheduler_and_cgroup_leave(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert available()[0] == 8
-    (machine / "cpu.max").write_text("max 100000\n")
-    assert available()[0] == 8
-    (machine / "cpu.max").write_text("350000 100000\n")
-    assert available()[0] == 3
-    (machine / "cpu.max").write_text("50000 100000\n")
-    assert available()[0] == 1
-    (machine / "cpu.max").unlink()
+    for text, cores in (("max 100000", 8), ("350000 100000", 3), ("50000 100000", 1)):
+        write(machine, "cpu.max", text)
+        assert available()[0] == cores
+    (machine / "cgroup" / "cpu.max").unlink()
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
     assert available()[0] == 2
 
@@ -92,14 +90,40 @@ def test_memory_is_a_part_of_what_machine_scheduler_and_cgroup_leave(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert available()[1] == 16 * GIB * 8 // 10
-    (machine / "memory.max").write_text("max\n")
+    write(machine, "memory.max", "max")
     assert available()[1] == 16 * GIB * 8 // 10
-    (machine / "memory.max").write_text(f"{10 * GIB}\n")
+    write(machine, "memory.max", f"{10 * GIB}")
     assert available()[1] == 8 * GIB
-    (machine / "memory.limit_in_bytes").write_text(f"{5 * GIB}\n")  # of the older cgroups
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "2560")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "2")
     assert available()[1] == 4 * GIB
     monkeypatch.setenv("SLURM_MEM_PER_NODE", "2560")
     assert available()[1] == 2 * GIB
+
+
+def test_limits_of_all_groups_around_a_process_hold(machine: Path) -> None:
+    (machine / "own").write_text("0::/user.slice/night.scope\n")
+    write(machine, "user.slice/memory.max", f"{5 * GIB}")
+    write(machine, "user.slice/night.scope/memory.max", "max")
+    write(machine, "user.slice/night.scope/cpu.max", "400000 100000")
+    write(machine, "user.slice/other.scope/memory.max", f"{GIB}")
+    assert available() == (4, 4 * GIB)
+    write(machine, "cpu.max", "200000 100000")
+    assert available() == (2, 4 * GIB)
+
+
+def test_limits_of_the_older_groups_hold(machine: Path) -> None:
+    (machine / "own").write_text(
+        "4:memory:/slurm/job_7\n2:cpu,cpuacct:/slurm/job_7\n1:pids:/x\n0::/\n"
+    )
+    write(machine, "memory/memory.limit_in_bytes", f"{1 << 63}")  # as good as none
+    write(machine, "memory/slurm/job_7/memory.limit_in_bytes", f"{5 * GIB}")
+    write(machine, "cpu,cpuacct/slurm/job_7/cpu.cfs_quota_us", "300000")
+    write(machine, "cpu,cpuacct/slurm/job_7/cpu.cfs_period_us", "100000")
+    write(machine, "pids/x/memory.limit_in_bytes", f"{GIB}")
+    assert available() == (3, 4 * GIB)
+    write(machine, "cpu,cpuacct/slurm/job_7/cpu.cfs_quota_us", "-1")
+    assert available() == (8, 4 * GIB)
 
 
 def test_this_machine_has_something_to_run_on() -> None:

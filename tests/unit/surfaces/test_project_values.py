@@ -121,7 +121,9 @@ def test_values_are_kept_only_if_they_fit_what_is_there(project: Project) -> Non
 def test_a_value_from_elsewhere_that_does_not_fit_is_told_once(project: Project) -> None:
     project.layers.update({THICKNESS: (-5, "by hand")})
     entry = project.data_sets.entry("one")
-    assert [one.code for one in values.faults_of(project.layers, entry)] == ["PARAM-02"]
+    with pytest.raises(Faults) as caught:
+        values.merged_of(project.layers, entry)
+    assert [one.code for one in caught.value.faults] == ["PARAM-02"]
     # What was wrong before does not keep others from being set.
     values.set_data_set_values(project, ["one"], values.read_values(["reconstruct.use_sirt=yes"]))
 
