@@ -114,6 +114,8 @@ class Again(Listing):
         columns["reached"] = other["reached"] if part == range_of(other) else ""
         names = ", ".join(f"{name} = ?" for name in columns)
         db.execute(f"UPDATE batch SET {names} WHERE id = ?", (*columns.values(), other["id"]))
+        # A round of a schedule ends with what does its work now.
+        db.execute("UPDATE schedule_item SET batch = ? WHERE batch = ?", (other["id"], batch.id))
         words = phrase(f"takes over batch {batch.id}", range_text(part))
         self._tell(batch.name, other["id"], words)
 

@@ -52,7 +52,11 @@ class LogFile:
         text = "".join(line_of(event).replace("\n", " ") + "\n" for event in events)
         file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
-            if not self._begun and 0 < size < os.fstat(file).st_size:
+            there = os.fstat(file).st_size
+            if known is None:  # a file that is there already stays, as it is now
+                size = there
+                self._note(last, size)
+            if not self._begun and size < there:
                 os.ftruncate(file, size)
             self._begun = True
             content = memoryview(text.encode("utf-8", errors="replace"))
@@ -64,8 +68,9 @@ class LogFile:
             raise
         finally:
             os.close(file)
-        with self._store.write() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO meta VALUES (?, ?)", (KEY, f"{events[-1].id} {size}")
-            )
+        self._note(events[-1].id, size)
         return len(rows)
+
+    def _note(self, last: int, size: int) -> None:
+        with self._store.write() as db:
+            db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (KEY, f"{last} {size}"))

@@ -20,6 +20,7 @@ from tomoline.queue.batches import Queue
 from tomoline.queue.log import Log, explain_states
 from tomoline.queue.model import Batch, BatchState, DataSetEntry
 from tomoline.queue.rows import batch, change_state, to_data_set
+from tomoline.queue.schedules import Schedules
 from tomoline.queue.store import Store
 
 S = BatchState
@@ -453,6 +454,22 @@ def test_what_runs_cannot_be_dropped(store: Store, queue: Queue) -> None:
     with pytest.raises(TomolineError, match="QUEUE-07"):
         queue.drop(become(store, 1, S.RUNNING), "forgotten")
     assert present(store) == {1: S.RUNNING}
+
+
+def test_a_round_of_a_schedule_waits_for_what_takes_over_its_batch(
+    store: Store, queue: Queue
+) -> None:
+    entries = fill(store)
+    schedules = Schedules(store, ensure=lambda _: 1)
+    schedules.new("nightly", ["setup"], times=1, every_s=60.0)
+    (first,) = queue.add(entries[:1], only="setup")
+    with store.write() as db:
+        db.execute("INSERT INTO schedule_item VALUES ('nightly', ?, '', ?, 1)", (1, first))
+    running = become(store, first, S.RUNNING)
+    (other,) = queue.add(entries[:1])
+    queue.wait_again(running, "tried again")
+    with store.read() as db:
+        assert db.execute("SELECT batch FROM schedule_item").fetchone()[0] == other
 
 
 def test_every_state_is_explained(store: Store, queue: Queue) -> None:

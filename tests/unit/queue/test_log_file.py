@@ -21,12 +21,15 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield one
 
 
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize("anew", [False, True])
 def test_what_a_full_disk_cut_short_is_written_again_and_nothing_twice(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, monkeypatch: pytest.MonkeyPatch, is_first: bool, anew: bool
 ) -> None:
     log = LogFile(store)
     store.add_event(EventKind.NOTICE, "first")
-    log.append()
+    if not is_first:
+        log.append()
     store.add_event(EventKind.NOTICE, "second")
     write, room = os.write, [10]
 
@@ -39,6 +42,6 @@ def test_what_a_full_disk_cut_short_is_written_again_and_nothing_twice(
     with pytest.raises(OSError, match="No space left"):
         log.append()
     monkeypatch.undo()
-    log.append()
+    (LogFile(store) if anew else log).append()
     lines = (store.folder / LOG).read_text().splitlines()
     assert lines == [line_of(event) for event in Log(store).events()]
