@@ -14,9 +14,10 @@ from tomoline.queue.watching.copies import same_content
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import printable, shown
 from tomoline.queue.watching.settle import Row, SeenState
-from tomoline.queue.watching.take import DUAL, Ready, Taker
+from tomoline.queue.watching.take import Ready, Taker
 
 _PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
+_FIRST, _SECOND = "ab"
 
 
 @dataclass
@@ -47,9 +48,10 @@ class Chooser:
         self._taker = taker
         self._there = there
         self._rows = rows
-        self._names: dict[str, Acquisition] = {}
+        self._names: dict[str, dict[str, str]] = {}  # path of each axis, "" for one that has none
         self._late_s = taker.watch.settings.late_s
-        self._pairs = taker.watch.settings.values.get(DUAL, [None])[0] is not False
+        self._pairs = taker.pairs
+        self._needs_both = taker.needs_both
 
     def choose(self, ready: Sequence[Ready], now: float) -> Chosen:
         """Return what to take, in the order in which it is to be queued."""
@@ -86,19 +88,36 @@ class Chooser:
         return chosen
 
     def _waits_for(self, one: Acquisition, complete: set[str], now: float) -> str:
-        """Return the stack of the other axis if it is there and not complete yet.
+        """Return the stack of the other axis if it is to come, or there and not complete yet.
 
-        One to which nothing is added any more is not waited for for ever.
+        One to which nothing is added any more is not waited for for ever, unless somebody has said
+        that there are two axes.
         """
         other = one.other_axis
-        if not other or not self._pairs or other in complete or other not in self._there:
+        if not other or not self._pairs or other not in self._there:
+            return self._to_come(one) if self._needs_both else ""
+        if other in complete:
             return ""
         row = self._rows.get(other)
         if row is None:
             return os.path.basename(other)
         late = row.state is SeenState.INCOMPLETE and now - row.since >= self._late_s
-        waiting = row.state in _PENDING and not row.taken and not late
+        waiting = row.state in _PENDING and not row.taken and not (late and not self._needs_both)
         return os.path.basename(other) if waiting else ""
+
+    def _to_come(self, one: Acquisition) -> str:
+        """Return the stack of the other axis, which is not there; "" for what cannot have one.
+
+        What somebody has added, itself or its other axis, waits for nothing.
+        """
+        folder, base = os.path.split(one.path)
+        stem, end = base[: len(one.name)], base[len(one.name) :]
+        if len(stem) < 2 or stem[-1] not in (_FIRST, _SECOND):
+            return ""
+        other = f"{stem[:-1]}{_SECOND if stem[-1] == _FIRST else _FIRST}{end}"
+        by_source = self._taker.data_sets.by_source
+        added = by_source(Path(one.path)) or by_source(Path(folder, other))
+        return "" if added else other
 
     def _link(self, one: Acquisition) -> str:
         """Return the path of what was taken and is the same file."""
@@ -126,28 +145,35 @@ class Chooser:
             return
         name = root = printable(acquisition.name)
         paired = acquisition.other_axis and self._pairs
+        other, axis = (acquisition.other_axis, root[-1]) if paired else ("", "")
         if paired:
-            row = self._rows.get(acquisition.other_axis)
+            row = self._rows.get(other)
             name = root if row is not None and row.taken else root[:-1]
-        taken_by = self._owner_of(name)
-        if taken_by and paired and taken_by == acquisition.other_axis:
+        taken_by = self._owner_of(name, axis)
+        if taken_by and taken_by == other:
             taken_by = ""  # its other axis, of this look
         if taken_by and self._is_copy(acquisition, taken_by):
             self._duplicate(one, taken_by, chosen, now)
             return
         if taken_by:
-            name = self._free_name(acquisition, name)
-        self._names[name] = acquisition
+            name = self._free_name(acquisition, name, axis, other)
+        self._names.setdefault(name, {})[axis] = acquisition.path
         usual = (root[:-1], acquisition.name) if paired else (acquisition.name,)
         other_name = "" if name in usual else name
         chosen.ready.append(replace(one, name=other_name))
 
-    def _owner_of(self, name: str) -> str:
-        """Return the acquisition of the data set that has a name, "" if it is free."""
-        if name in self._names:
-            return self._names[name].path
+    def _owner_of(self, name: str, axis: str) -> str:
+        """Return the acquisition of the data set that has a name, of its axis if it has more.
+
+        It is "" if the name is free.
+        """
+        there = self._names.get(name)
+        if there:
+            return there.get(axis) or next(iter(there.values()))
         entry = self._taker.by_name(name)
-        return str(entry.source) if entry is not None else ""
+        if entry is None:
+            return ""
+        return str(entry.source_b if axis == _SECOND and entry.source_b else entry.source)
 
     def _is_copy(self, one: Acquisition, path: str) -> bool:
         other = self._there.get(path)
@@ -157,10 +183,11 @@ class Chooser:
         files = other.files if other is not None else 1
         return files == one.files and same_content(one.samples, samples)
 
-    def _free_name(self, one: Acquisition, name: str) -> str:
+    def _free_name(self, one: Acquisition, name: str, axis: str, other: str) -> str:
+        """Return a name that is free, or that of its other axis of this look."""
         folder = printable(os.path.basename(one.folder))
         candidate, number = f"{folder}_{name}", 1
-        while self._owner_of(candidate):
+        while self._owner_of(candidate, axis) not in ("", other):
             number += 1
             candidate = f"{folder}_{name}_{number}"
         return candidate

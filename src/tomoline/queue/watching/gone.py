@@ -230,10 +230,11 @@ def _move(taker: Taker, row: Row, path: str, mark: str) -> dict[str, Row | None]
     entry = taker.data_sets.by_id(row.data_set) if row.data_set is not None else None
     new = replace(row, path=path, state=SeenState.TAKEN, mark=mark, taken=mark, reason="")
     rows: dict[str, Row | None] = {row.path: None, path: new}
+    before = os.path.realpath(row.path)  # asked before the store is held
     try:
         with taker.store.write():
             if entry is not None:
-                axis = "b" if str(entry.source_b or "") == os.path.realpath(row.path) else ""
+                axis = "b" if str(entry.source_b or "") == before else ""
                 taker.data_sets.set_source(entry.name, Path(path), axis=axis)
             taker.save(rows)
     except TomolineError:

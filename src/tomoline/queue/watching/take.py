@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
+from tomoline.queue._acquisitions import Looked
+from tomoline.queue._adding import FOUND
 from tomoline.queue.batch_range import Range, joined, range_of
 from tomoline.queue.batches import Queue
-from tomoline.queue.data_sets import DataSets
+from tomoline.queue.data_sets import DUAL, TABLE_RECIPE, DataSets
+from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.line import waiting_of
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.store import Store
@@ -25,9 +29,8 @@ from tomoline.queue.watching.names import shown
 from tomoline.queue.watching.settle import Row, SeenState
 from tomoline.queue.watching.sightings import Sightings
 
-DUAL = "setup.dual_axis"
 PIECE = 300
-"""So many acquisitions are taken in one transaction."""
+"""So many acquisitions are taken in one transaction, or one more where that parts two axes."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,25 @@ class Ready:
     entry: DataSetEntry | None = None
 
 
+@dataclass
+class _Found:
+    """What the disk says of acquisitions; it is asked before the store is held.
+
+    Attributes
+    ----------
+    paths : dict of str to str
+        Path without links of each.
+    looked : list of Looked
+        What is to be added: all under the names of their files together, others by themselves.
+    others : dict of str to DataSetEntry
+        The data set of the other axis, where that is one.
+    """
+
+    paths: dict[str, str] = field(default_factory=dict)
+    looked: list[Looked] = field(default_factory=list)
+    others: dict[str, DataSetEntry] = field(default_factory=dict)
+
+
 class Taker(Sightings):
     """Writes what a watch has seen, and takes what it has found.
 
@@ -68,6 +90,21 @@ class Taker(Sightings):
         self.data_sets = DataSets(store)
         self.queue = Queue(store)
 
+    @property
+    def pairs(self) -> bool:
+        """Whether two axes become one data set."""
+        return effective(DUAL, [self.watch.settings.values]) is not False
+
+    @cached_property
+    def shared(self) -> list[Values]:
+        """What the project says of all data sets, and the watch of those that it takes."""
+        return [*Layers(self.store).all().values(), dict(self.watch.settings.values)]
+
+    @property
+    def needs_both(self) -> bool:
+        """Whether somebody has said that all tilt series have two axes."""
+        return self.watch.recipe == TABLE_RECIPE and bool(effective(DUAL, self.shared))
+
     def latest(self, number: int) -> Batch | None:
         """Return the newest batch of a data set."""
         return self.queue.latest([number]).get(number)
@@ -80,42 +117,75 @@ class Taker(Sightings):
         dict of str to Row
             What is known of them now.
         """
-        if not ready:
+        units = self._units(ready)
+        if not units:
             return {}
-        if len(ready) > PIECE:  # others want to write, too
-            pieces = [ready[at : at + PIECE] for at in range(0, len(ready), PIECE)]
+        if len(ready) > PIECE + 1:  # others want to write, too
+            pieces: list[list[Ready]] = [[]]
+            for unit in units:
+                if len(pieces[-1]) >= PIECE:
+                    pieces.append([])
+                pieces[-1] += unit
             if self.watch.on_top:  # what is queued last comes first
                 pieces.reverse()
             return {path: row for one in pieces for path, row in self.take(one, now).items()}
         try:
             return self._take(ready, now)
         except TomolineError as fault:
-            if len(ready) == 1:
-                one = ready[0]
-                return self._refused(one, fault, now)
+            if len(units) == 1:
+                refused = (self._refused(one, fault, now) for one in ready)
+                return {path: row for one in refused for path, row in one.items()}
         done: dict[str, Row | None] = {}
-        for one in ready:
-            done |= self.take([one], now)
+        for unit in units:
+            done |= self.take(unit, now)
         return done
 
+    def _units(self, ready: Sequence[Ready]) -> list[list[Ready]]:
+        """Put what is taken together or not at all together: both axes of a specimen."""
+        left = {one.acquisition.path: one for one in ready}
+        units = []
+        for one in ready:
+            if left.pop(one.acquisition.path, None) is not None:
+                other = left.pop(one.acquisition.other_axis, None) if self.pairs else None
+                units.append([one] if other is None else [one, other])
+        return units
+
+    def _look(self, ready: Sequence[Ready]) -> _Found:
+        """Ask the disk all that has to be known: where it does not answer, nobody else waits."""
+        found = _Found()
+        named: dict[str, list[Path]] = {}
+        for one in ready:
+            path, other = one.acquisition.path, one.acquisition.other_axis
+            found.paths[path] = os.path.realpath(path)
+            if one.entry is None:
+                named.setdefault(one.name, []).append(Path(path))
+                entry = self.data_sets.by_source(Path(other)) if other and self.pairs else None
+                if entry is not None:
+                    found.others[path] = entry
+        found.looked = [
+            self.data_sets.look(paths, name=name, recipe=self.watch.recipe, pair=self.pairs)
+            for name, paths in named.items()
+        ]
+        return found
+
     def _take(self, ready: Sequence[Ready], now: float) -> dict[str, Row | None]:
-        pair = self.watch.settings.values.get(DUAL, [None])[0] is not False
+        found = self._look(ready)
         with self.store.write():
             if self.looked_at() is None:
                 return {}
-            fresh = [one for one in ready if one.entry is None and not one.name]
-            entries = self._add([one.acquisition for one in fresh], "", pair)
-            known = {str(one.source): one for one in entries}
-            known |= {str(one.source_b): one for one in entries if one.source_b}
+            known: dict[str, DataSetEntry] = {}
+            for looked in found.looked:
+                for added in self._add(looked):
+                    known |= {str(added.source): added, str(added.source_b): added}
             rows: dict[str, Row | None] = {}
             queued: dict[int, DataSetEntry] = {}
             for one in ready:
                 path = one.acquisition.path
-                entry = one.entry or known.get(os.path.realpath(path))
-                if entry is None:
-                    entry = self._add([one.acquisition], one.name, pair)[0]
-                if pair and one.acquisition.other_axis and not entry.dual and one.entry is None:
-                    self._tell_single(one, entry, now)
+                entry = one.entry or known.get(found.paths[path])
+                if entry is None:  # a link that was changed this moment
+                    raise errors.files.MISSING.error(path, "it has become another file.")
+                if one.entry is None and not entry.dual:
+                    self._single(one, entry, found.others.get(path), now)
                 if one.entry is None or self._runs_again(one, entry, now):
                     queued[entry.id] = entry
                 rows[path] = replace(
@@ -146,24 +216,26 @@ class Taker(Sightings):
                     top=self.watch.on_top,
                 )
 
-    def _add(
-        self, acquisitions: Sequence[Acquisition], name: str, pair: bool
-    ) -> list[DataSetEntry]:
-        if not acquisitions:
-            return []
+    def _add(self, looked: Looked) -> list[DataSetEntry]:
         return self.data_sets.add(
-            [Path(one.path) for one in acquisitions],
-            name=name,
-            recipe=self.watch.recipe,
+            looked,
             values=self.watch.settings.values,
             origin=f"watch {self.watch.folder}",
-            pair=pair,
         )
 
-    def _tell_single(self, one: Ready, entry: DataSetEntry, now: float) -> None:
-        path, other = shown(one.acquisition.path), shown(one.acquisition.other_axis)
-        message = f"{path} is a data set of its own: its other axis, {other}, had been run already"
-        self.store.add_event(EventKind.WATCH, message, data_set=entry.name, when=now)
+    def _single(
+        self, one: Ready, entry: DataSetEntry, other: DataSetEntry | None, now: float
+    ) -> None:
+        """See that what is run alone is not marked dual axis, and tell why it is alone."""
+        if entry.recipe == TABLE_RECIPE:
+            own = self.data_sets.given(entry)
+            if effective(DUAL, [*self.shared, own]):  # as no run of the project would take it
+                self.data_sets.set([entry.name], {DUAL: (False, FOUND)})
+        if self.pairs and one.acquisition.other_axis:
+            path, axis = shown(one.acquisition.path), shown(one.acquisition.other_axis)
+            why = "had been run already" if other is not None else "is not complete"
+            message = f"{path} is a data set of its own: its other axis, {axis}, {why}"
+            self.store.add_event(EventKind.WATCH, message, data_set=entry.name, when=now)
 
     def _runs_again(self, one: Ready, entry: DataSetEntry, now: float) -> bool:
         """Whether a data set that is there has to be queued, and tell why."""

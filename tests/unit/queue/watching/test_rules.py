@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from microscope import Watched, mdoc_text, mrc_bytes, put, tiff_bytes
 
 from tomoline.errors import TomolineError
 from tomoline.queue.model import BatchState
+from tomoline.queue.store import Store
+from tomoline.queue.watching.take import Taker
 
 Make = Callable[..., Watched]
 
@@ -164,8 +167,6 @@ def test_what_waits_is_told_before_what_was_taken(tilt: Watched) -> None:
 def test_what_is_taken_is_written_all_at_once(
     tilt: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tomoline.queue.watching.take import Taker
-
     put(tilt.folder / "a.mrc", mrc_bytes())
     tilt.look(times=3)
     save = Taker.save
@@ -530,55 +531,43 @@ def test_many_are_taken_in_pieces_in_the_same_order(
     assert tilt.queue() == sorted("12345", reverse=on_top)
 
 
-def test_both_axes_become_one_data_set(tilt: Watched) -> None:
-    put(tilt.folder / "TSa.mrc", mrc_bytes())
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4)[:1100])
-    tilt.look(times=10)
-    assert tilt.queue() == []
-    assert tilt.reasons()["TSa.mrc"] == "waits for TSb.mrc"
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4))
+def test_the_disk_is_not_asked_while_the_store_is_held(
+    tilt: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    held = False
+    write = Store.write
+
+    @contextmanager
+    def writing(self: Store) -> Iterator[Any]:
+        nonlocal held
+        with write(self) as db:
+            before, held = held, True
+            try:
+                yield db
+            finally:
+                held = before
+
+    def watching(name: str) -> Callable[..., Any]:
+        real = getattr(os, name)
+
+        def look(path: Any, *more: Any, **options: Any) -> Any:
+            if not isinstance(path, int) and str(path).startswith(str(tilt.folder)):
+                asked.append(f"{name} {path}" if held else "")
+            return real(path, *more, **options)
+
+        return look
+
+    monkeypatch.setattr(Store, "write", writing)
+    for name in ("stat", "lstat", "scandir", "listdir", "readlink", "access"):
+        monkeypatch.setattr(os, name, watching(name))
+    for name in ("TSa", "TSb", "la", "single"):
+        put(tilt.folder / f"{name}.mrc", mrc_bytes(fill=len(name)))
+    put(tilt.folder / "grid" / "TSa.mrc", mrc_bytes(9))
     tilt.settle()
-    assert tilt.queue() == ["TS"]
-    assert tilt.project.data_sets.entry("TS").dual
-
-
-def test_an_axis_does_not_wait_for_ever(make: Make) -> None:
-    tilt = make(late_s=300.0)
-    put(tilt.folder / "TSa.mrc", mrc_bytes())
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4)[:1100])
-    tilt.look(times=25)
-    assert tilt.queue() == []
-    tilt.look(times=10)
-    assert tilt.queue() == ["TSa"]
-
-
-def test_a_second_axis_joins_one_that_was_not_run(tilt: Watched) -> None:
-    put(tilt.folder / "TSa.mrc", mrc_bytes())
-    tilt.settle()
-    assert tilt.queue() == ["TSa"]
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4))
-    tilt.settle()
-    assert tilt.queue() == ["TS"]
-    assert set(tilt.seen().values()) == {"taken"}
-
-
-def test_a_second_axis_of_one_that_was_run_stays_alone(tilt: Watched) -> None:
-    put(tilt.folder / "TSa.mrc", mrc_bytes())
-    tilt.settle()
-    tilt.run_all()
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4))
-    tilt.settle()
-    assert tilt.queue() == ["TSb"]
-    told = [one.message for one in tilt.project.log.events(kind="watch")]
-    assert any("TSa.mrc, had been run already" in one for one in told)
-
-
-def test_axes_are_not_paired_against_the_users_will(make: Make) -> None:
-    tilt = make(values={"setup.dual_axis": [False, "--set"]})
-    put(tilt.folder / "TSa.mrc", mrc_bytes())
-    put(tilt.folder / "TSb.mrc", mrc_bytes(4))
-    tilt.settle()
-    assert sorted(tilt.queue()) == ["TSa", "TSb"]
+    assert len(tilt.queue()) == 4
+    assert asked
+    assert not [one for one in asked if one]
 
 
 def test_what_the_user_has_added_is_not_queued_twice(tilt: Watched) -> None:
@@ -707,7 +696,7 @@ def test_no_error_of_one_hinders_another(tilt: Watched, monkeypatch: pytest.Monk
     add = DataSets.add
 
     def refuse(self: DataSets, paths: Any, **options: Any) -> Any:
-        if any(path.name == "b.mrc" for path in paths):
+        if any(one.source.name == "b.mrc" for one in paths.found):
             raise errors.parameters.BAD_OPTION.error("--name", "it will not do.")
         return add(self, paths, **options)
 
