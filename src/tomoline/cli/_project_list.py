@@ -51,7 +51,7 @@ class Line(NamedTuple):
     recipe: str
     state: str
     part: str
-    """Of the recipe that its latest batch was to run, in words; "" for all of it."""
+    """Up to where its latest batch was to run the recipe, in words; "" for all of it."""
     run: bool
     own: Own
     boundary: str
@@ -158,14 +158,16 @@ def _lines(project: Project, patterns: Sequence[str]) -> list[Line]:
 
 
 def _states(cursor: sqlite3.Cursor) -> dict[int, tuple[str, str]]:
-    """Return state and part of the latest batch of each data set: later ones take its place."""
+    """Return state and part of the latest batch of each data set: later ones take its place.
+
+    Where it began tells nothing of what there is now, only where it ended.
+    """
     from tomoline.queue.batch_range import Range, range_text
 
     return {
-        number: (state, range_text(Range(*part)) if any(part) else "")
+        number: (state, range_text(Range("", *part)) if any(part) else "")
         for number, state, *part in cursor.execute(
-            "SELECT data_set, state, first, last, only FROM batch WHERE state != 'dropped'"
-            " ORDER BY id"
+            "SELECT data_set, state, last, only FROM batch WHERE state != 'dropped' ORDER BY id"
         )
     }
 

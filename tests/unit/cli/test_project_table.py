@@ -121,6 +121,16 @@ def test_the_table_shows_what_differs_from_line_to_line(filled: Command, tmp_pat
     )
 
 
+def test_the_table_tells_up_to_where_a_data_set_was_run(filled: Command, tmp_path: Path) -> None:
+    with Project.open(tmp_path / "night") as project:
+        project.queue.add(project.data_sets.entries(["TS"]), first="track", last="align")
+        project.queue.add(project.data_sets.entries(["ein*"]), first="track")
+    lines = {line.split("  ")[0]: line for line in filled("list").splitlines()}
+    assert "waiting (until align)" in lines["TS"]
+    assert "(" not in lines["ein Gitter ü"]
+    assert table(filled)["TS"]["part"] == "until align"
+
+
 def test_copying_down_and_removing(filled: Command) -> None:
     filled("set", "TS", "--montage", "--set", f"{THICKNESS}=300")
     assert "copied to 1 data set below TS" in filled("copy-down", "TS")
