@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from command import COMMAND, content, succeed, tomoline
+from processes import in_another_namespace
 
 from tomoline.queue.killing import group_of
 from tomoline.queue.model import Batch, BatchState
@@ -113,6 +114,25 @@ def test_pause_at_a_step_then_kill_then_resume(folder: Path, alone: dict[str, st
     assert content(folder / "TS_1") == alone
     text = (folder / "tomoline.log").read_text()
     assert text.count("coarse_align  finished") == 1
+
+
+def test_another_container_kills_looks_and_starts_no_second_runner(folder: Path) -> None:
+    """Say a web face in a container of its own, which sees the folder, but no process."""
+    apart = in_another_namespace()
+    succeed("run", folder, "--detach", "--processors", "1")
+    one = wait_for_step(folder, "coarse_align")
+    seen = tomoline("status", "-p", folder, prefix=apart)
+    assert seen.returncode == 0, seen.stderr
+    assert "QUEUE-08" not in seen.stderr
+    killed = tomoline("kill", "-p", folder, prefix=apart)
+    assert killed.returncode == 0, killed.stderr
+    assert "Killed TS_1" in killed.stderr
+    assert one.pid is not None
+    assert group_of(one.pid) == []
+    assert status_of(folder).counts["killed"] == 1
+    with Project.open(folder) as project:
+        events = project.log.events(kind="run")
+    assert len([event for event in events if "runner begins" in event.message]) == 1
 
 
 def test_pause_after_the_data_set_then_change_and_resume(
@@ -228,13 +248,13 @@ def test_what_is_run_again_and_what_is_not(folder: Path, alone: dict[str, str]) 
     # A reset that keeps the results runs all of it again.
     with Project.open(folder) as project:
         project.data_sets.set(["TS_1"], {}, unset=["align.robust"])
-    succeed("reset", "-p", folder)
+    succeed("reset", "*", "-p", folder)
     assert (results / "TS_1_rec.mrc").exists()
     shown = succeed("run", folder, "--dry-run").stdout
     assert shown.count("not run yet") == len(states(folder)) - 1  # one is switched off
 
     # One that removes them leaves the raw data, and is asked for twice.
-    refused = tomoline("reset", "--remove-results", "-p", folder)
+    refused = tomoline("reset", "*", "--remove-results", "-p", folder)
     assert refused.returncode == 1
     assert "--yes" in refused.stderr
     succeed("reset", "TS_1", "--remove-results", "--yes", "-p", folder)
@@ -269,7 +289,7 @@ def test_options_of_single_acquisitions_are_refused(folder: Path) -> None:
 
 
 def test_results_are_not_removed_unless_somebody_says_yes(folder: Path) -> None:
-    command = [*COMMAND, "reset", "--remove-results", "-p", str(folder)]
+    command = [*COMMAND, "reset", "*", "--remove-results", "-p", str(folder)]
     pid, terminal = pty.fork()
     if pid == 0:
         os.execvp(command[0], command)

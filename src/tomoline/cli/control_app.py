@@ -40,6 +40,8 @@ def status_command(
 ) -> None:
     """Tell what a project's run is doing: processors, what waits, what failed and why.
 
+    For example:
+
         tomoline status --follow
 
     Looking never changes the run: any number of terminals may look, and look away. With --follow
@@ -77,6 +79,8 @@ def pause_command(
     ] = False,
 ) -> None:
     """Start no more data sets; those that are being run are run to their end.
+
+    For example:
 
         tomoline pause --at-step
 
@@ -119,6 +123,7 @@ def kill_command(
 
     from tomoline.queue.project import Project
     from tomoline.queue.reach import shortened
+    from tomoline.queue.starting import could_resume
 
     # Not `open_project`: a runner that is gone need not come back to be told to stop.
     began = monotonic()
@@ -130,9 +135,11 @@ def kill_command(
         raise (pointed_to_kill if names else ended_all)(error) from error
     with opened:
         killed = opened.control.kill(tuple(names or ()))
+        took = monotonic() - began
+        more = "; 'tomoline resume' goes on" if could_resume(opened.store) else ""
     told = shortened([one.name for one in killed])
-    text = f"Killed {told} in {monotonic() - began:.1f} s" if killed else "Nothing was being run"
-    sys.stderr.write(f"{text}; 'tomoline resume' goes on.\n")
+    text = f"Killed {told} in {took:.1f} s" if killed else "Nothing was being run"
+    sys.stderr.write(f"{text}{more}.\n")
 
 
 def resume_command(
@@ -156,6 +163,8 @@ def resume_command(
     ] = False,
 ) -> None:
     """Go on after a pause or a kill: each data set from what is complete of it.
+
+    For example:
 
         tomoline resume --processors 4
 
@@ -191,19 +200,28 @@ def reset_command(
 ) -> None:
     """Forget what was done with data sets, so that all of it runs again when they are next run.
 
+    For example:
+
         tomoline reset 'TS_0*' --keep-results
 
-    Without names, all data sets of the project. What is being run has to be killed first.
+    '*' names all data sets of the project. What is being run has to be killed first.
     """
+    from tomoline import errors
     from tomoline.cli._project import open_project
+    from tomoline.queue.words import count_of
 
+    if not names:
+        raise errors.parameters.BAD_OPTION.error(
+            "NAME",
+            "no data set is named whose results are to be forgotten.",
+            "Name them, or say \"tomoline reset '*'\" for all.",
+        )
     with open_project(project) as opened:
         if remove_results and not yes:
-            _ask(opened.folder, len(opened.data_sets.entries(tuple(names or ()))))
-        done = opened.control.reset(tuple(names or ()), remove_results=remove_results)
-    files = f", {done.files} files deleted" if remove_results else ", results kept"
-    sets = "data set" if len(done.names) == 1 else "data sets"
-    sys.stderr.write(f"{len(done.names)} {sets} reset{files}.\n")
+            _ask(opened.folder, len(opened.data_sets.entries(tuple(names))))
+        done = opened.control.reset(tuple(names), remove_results=remove_results)
+    files = f"{count_of(done.files, 'file')} deleted" if remove_results else "results kept"
+    sys.stderr.write(f"{count_of(len(done.names), 'data set')} reset, {files}.\n")
     for folder in done.aside:
         sys.stderr.write(f"Without a record that can be read, what was there is now in {folder}.\n")
 
@@ -211,8 +229,9 @@ def reset_command(
 def _ask(folder: Path, count: int) -> None:
     """Ask whether results shall be deleted; refuse where nobody can answer."""
     from tomoline import errors
+    from tomoline.queue.words import count_of
 
-    what = f"the results of {count} data set{'' if count == 1 else 's'}"
+    what = f"the results of {count_of(count, 'data set')}"
     if not sys.stdin.isatty():
         raise errors.parameters.BAD_OPTION.error(
             "--remove-results",

@@ -64,6 +64,21 @@ def take_back(job_path: Path) -> Claim:
     return Claim.VOID
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process, wherever it can be seen, has locked a file; the file stays as it is."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def holder(job_path: Path, events: Path) -> tuple[int, str] | None:
     """Return pid and birth of the worker that holds a job; None if it has not told them yet.
 

@@ -18,9 +18,10 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.claim import Claim, holder, take_back
 from tomoline.queue.job_files import FOLDER, JobFiles
-from tomoline.queue.killing import GRACE_S, TURN_S, group_of_birth
+from tomoline.queue.killing import GRACE_S, TURN_S, UNSEEN, Group
 from tomoline.queue.launch import lock_holder
 from tomoline.queue.permit import withdraw_permit
+from tomoline.queue.process import is_alive
 from tomoline.queue.reach import shortened
 from tomoline.queue.store import WORK
 from tomoline.queue.store_faults import FILE
@@ -40,7 +41,7 @@ KILL_ALL = "'tomoline kill' without names ends the whole run even so: finished s
 
 @dataclass(frozen=True)
 class _Process:
-    """A process to be ended, with all of its group where it leads one of ours."""
+    """A process to be ended, with all of its group that can be seen, if it leads one of ours."""
 
     name: str
     leader: int
@@ -75,7 +76,7 @@ def ended_all(error: TomolineError) -> TomolineError:
     took = f"{time.monotonic() - began:.1f} s"
     told = [f"Ended all the same, in {took}: {shortened(ended)}." if ended else "Nothing ran."]
     if left:
-        told.append(f"Not ended, and maybe another user's: {shortened(left)}.")
+        told.append(f"Not ended, maybe another user's or in another container: {shortened(left)}.")
     told.append("The kill is not written down yet.")
     then = (
         "the next command writes the kill down, and 'tomoline resume' goes on."
@@ -101,8 +102,9 @@ def _end(folder: Path, began: float) -> tuple[list[str], list[str]]:
     """End runner and workers; return the names of those that ended, and of those that live on."""
     ended: dict[str, None] = {}
     told: set[int] = set()
+    groups: dict[Path, Group] = {}
     while True:
-        living = _living(folder)
+        living = _living(folder, groups)
         passed = time.monotonic() - began
         if not living or passed > LONGEST_S:
             left = [f"{one.name} (process {one.leader or 'unknown'})" for one in living]
@@ -118,19 +120,22 @@ def _end(folder: Path, began: float) -> tuple[list[str], list[str]]:
         time.sleep(TURN_S)
 
 
-def _living(folder: Path) -> list[_Process]:
+def _living(folder: Path, groups: dict[Path, Group]) -> list[_Process]:
     """Return what works for a project, the runner first: it could start another."""
     found = []
     runner = lock_holder(folder)
     if runner is not None:
         # Only itself: what it has begun to send or to run for people may come to its end.
-        found.append(_Process(RUNNER, runner[0], (runner[0],)))
+        seen: tuple[int, ...] = (runner[0],) if is_alive(*runner) else ()
+        found.append(_Process(RUNNER, runner[0], seen))
     for job in sorted((folder / WORK / FOLDER).glob("*.json")):
-        worker = holder(job, JobFiles(job.with_suffix("")).events)
+        files = JobFiles(job.with_suffix(""))
+        worker = holder(job, files.events)
         if worker is not None:
-            pids = group_of_birth(*worker)
+            pids = groups.setdefault(job, Group(files)).pids(*worker)
             if pids:
-                found.append(_Process(_name_of(job), worker[0], tuple(pids)))
+                seen = tuple(pid for pid in pids if pid != UNSEEN)
+                found.append(_Process(_name_of(job), worker[0], seen))
         elif _has_worker(job):  # that will tell in a moment who it is
             found.append(_Process(_name_of(job), 0, ()))
     return found

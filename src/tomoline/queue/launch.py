@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tomoline import errors
+from tomoline.queue.claim import is_held
 from tomoline.queue.process import birth_of, is_alive
 from tomoline.queue.store import LOCK, WORK, Store
 
@@ -29,11 +30,16 @@ _START = '"$@" </dev/null >>"$TOMOLINE_RUNNER_LOG" 2>&1 & echo $!'
 def runner_process(store: Store) -> int | None:
     """Return the pid of the project's runner, None if there is none.
 
-    One that has seen that nothing is left to do, and is about to end, does not count.
+    One that has seen that nothing is left to do, and is about to end, does not count. One that
+    cannot be seen from here, since it runs in another container, does.
     """
     with store.read() as db:
         row = db.execute("SELECT pid, birth FROM run").fetchone()
-    return int(row["pid"]) if is_alive(row["pid"], row["birth"]) else None
+    pid, birth = row["pid"], row["birth"]
+    if pid is None:
+        return None
+    lives = is_alive(pid, birth) or lock_holder(store.folder) == (pid, birth)
+    return int(pid) if lives else None
 
 
 def lock_project(store: Store, wait_s: float = 0.0) -> int | None:
@@ -67,13 +73,17 @@ def sign_lock(file: int) -> None:
 
 
 def lock_holder(folder: Path) -> tuple[int, str] | None:
-    """Return pid and birth of a project's living runner, by its lock alone; None without one."""
+    """Return pid and birth of a project's living runner, by its lock alone; None without one.
+
+    It may be one that cannot be seen from here: then its lock tells that it lives.
+    """
+    lock = folder / WORK / LOCK
     try:
-        pid, birth = (folder / WORK / LOCK).read_text(encoding="ascii").split()
+        pid, birth = lock.read_text(encoding="ascii").split()
         found = int(pid), birth
     except (OSError, ValueError):
         return None
-    return found if is_alive(*found) else None
+    return found if is_alive(*found) or is_held(lock) else None
 
 
 def ensure_runner(store: Store) -> int:

@@ -11,10 +11,11 @@ from tomoline.queue.answers import Started
 from tomoline.queue.asking import enqueue, go_on
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
-from tomoline.queue.model import BatchState, EventKind, RunState
-from tomoline.queue.reach import asked_for, refuse_missing_axes
+from tomoline.queue.listing import TO_RESUME
+from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.reach import asked_for, refuse_missing_axes, shortened
 from tomoline.queue.recovery import take_over_from
-from tomoline.queue.rows import wanted_of
+from tomoline.queue.rows import BATCHES, to_batches, wanted_of
 from tomoline.queue.store import Store
 from tomoline.queue.words import count_of
 
@@ -57,6 +58,11 @@ def start(
         return Started([], [entry.name for entry in entries], plans=plans)
     with store.write() as db:
         numbers, already = enqueue(queue, entries, asked, named=bool(patterns))
+        # What is just being killed will not do what is asked for: it runs once more behind that.
+        killed = {one.name for one in being_killed(store)}.intersection(already)
+        ending = [entry for entry in entries if entry.name in killed]
+        numbers += enqueue(queue, ending, asked, named=True)[0]
+        already = [name for name in already if name not in killed]
         go_on(db, means.processors, means.threads, means.memory)
         store.add_event(EventKind.RUN, f"run asked for, with {count_of(len(numbers), 'data set')}")
         event = _last_event(db)
@@ -69,6 +75,14 @@ def resume(
     store: Store, ensure: Callable[[Store], int], means: Means, *, take_over: bool
 ) -> Started:
     """Let wait again what was ended, and run; see `Control.resume`."""
+    ending = being_killed(store)
+    if ending and not take_over:
+        ensure(store)  # somebody has to see it to its end
+        raise errors.queue.WRONG_STATE.error(
+            shortened([one.name for one in ending]),
+            "it is just being killed.",
+            "Give the command again in a moment.",
+        )
     with store.write() as db:
         if take_over:
             take_over_from(store)
@@ -85,6 +99,20 @@ def resume(
         event = _last_event(db)
     ensure(store)
     return Started([one.id for one in again], [one.name for one in again], event=event)
+
+
+def being_killed(store: Store) -> list[Batch]:
+    """Return the batches that run still, but are to end at once."""
+    with store.read() as db:
+        query = f"{BATCHES} WHERE batch.state = 'running' AND batch.wanted = 'kill'"
+        return to_batches(db.execute(query).fetchall())
+
+
+def could_resume(store: Store) -> bool:
+    """Whether `resume` would find anything to go on with."""
+    with store.read() as db:
+        ended = db.execute(f"SELECT EXISTS (SELECT 1 FROM batch WHERE {TO_RESUME})").fetchone()
+    return bool(ended[0]) or _has_use(store)
 
 
 def _has_use(store: Store) -> bool:

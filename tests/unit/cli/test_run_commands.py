@@ -103,15 +103,49 @@ def test_pause_and_kill_are_asked_for_as_given(calls: list[Call]) -> None:
 
 
 def test_a_reset_removes_results_only_where_that_is_said_twice(calls: list[Call]) -> None:
-    call("reset")
+    call("reset", "*")
     call("reset", "TS_1", "--remove-results", "--yes")
     assert calls == [
-        ("reset", ((),), {"remove_results": False}),
+        ("reset", (("*",),), {"remove_results": False}),
         ("reset", (("TS_1",),), {"remove_results": True}),
     ]
     with pytest.raises((TomolineError, typer.Abort)):  # nobody can answer here
-        call("reset", "--remove-results")
+        call("reset", "*", "--remove-results")
     assert len(calls) == 2
+
+
+def test_a_reset_of_nothing_that_is_named_is_refused(calls: list[Call]) -> None:
+    for options in ([], ["--remove-results", "--yes"]):
+        with pytest.raises(TomolineError) as caught:
+            call("reset", *options)
+        assert caught.value.code == "PARAM-06"
+        assert "tomoline reset '*'" in caught.value.remedy
+    assert calls == []
+
+
+def test_a_reset_counts_what_it_has_deleted(
+    calls: list[Call], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = [Reset(["A"], 0, 1), Reset(["A", "B"], 0, 0)]
+    monkeypatch.setattr(Control, "reset", lambda *_, **__: answers.pop())
+    for told in ("2 data sets reset, 0 files deleted.", "1 data set reset, 1 file deleted."):
+        call("reset", "*", "--remove-results", "--yes")
+        assert told in capsys.readouterr().err
+
+
+def test_a_kill_names_the_resume_only_where_there_is_something_to_resume(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("kill")
+    assert capsys.readouterr().err == "Nothing was being run.\n"
+    with Project.open(folder) as project:
+        project.queue.add(project.data_sets.entries())
+    call("kill")
+    assert capsys.readouterr().err == "Nothing was being run; 'tomoline resume' goes on.\n"
+    call("kill", "TS_1")
+    told = capsys.readouterr().err
+    assert told.startswith("Killed TS_1 in ")
+    assert told.endswith(" s; 'tomoline resume' goes on.\n")
 
 
 def test_the_status_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from tomoline import errors
 from tomoline.errors import TomolineError
+from tomoline.queue.claim import take
 from tomoline.queue.control import Control
 from tomoline.queue.halting import MENDED, ended_all, pointed_to_kill
 from tomoline.queue.job import EventWriter
@@ -243,7 +244,7 @@ def test_other_errors_are_left_alone(night: Night) -> None:
 def test_whatever_is_in_the_way_its_remedy_is_told(
     night: Night, kind: errors.ErrorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tomoline.queue.halting._living", lambda folder: [])
+    monkeypatch.setattr("tomoline.queue.halting._living", lambda folder, groups: [])
     error = kind.error(night.project.store.path, "in the way.")
     for told in (pointed_to_kill(error), ended_all(error)):
         assert told.kind is kind
@@ -269,14 +270,44 @@ def test_a_runner_that_cannot_write_down_the_end_is_ended_too(
     night: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wish is written, with the last room there was."""
-    monkeypatch.setattr("tomoline.queue.killing.is_full", lambda folder: True)
+
+    def refuse(store: Store, *arguments: object) -> None:
+        raise errors.files.DISK_FULL.error(store.path, "The disk is full.")
+
+    monkeypatch.setattr("tomoline.queue.killing.write_end", refuse)
     began = time.monotonic()
-    with pytest.raises(TomolineError, match=r"the end of TS_1 .* the runner\.") as caught:
+    with pytest.raises(TomolineError, match=r"The end of TS_1 .* the runner\.") as caught:
         night.control().kill()
     assert time.monotonic() - began < 2.5
     assert caught.value.code == "FILE-08"
+    monkeypatch.undo()
     assert [one.code for one in night.control().recover()] == ["QUEUE-03"]
     assert night.states()["TS_1"] is S.KILLED
+
+
+def test_a_runner_and_a_worker_that_cannot_be_seen_are_told_of(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if this were another container: of others there are only their locks."""
+    lock = lock_project(night.project.store)
+    job = take(night.files().job)
+    assert lock is not None
+    assert job is not None
+    monkeypatch.setattr("tomoline.queue.killing.birth_of", lambda pid: "")
+    monkeypatch.setattr("tomoline.queue.killing.group_of", lambda pid: [])
+    monkeypatch.setattr("tomoline.queue.launch.is_alive", lambda pid, birth: False)
+    monkeypatch.setattr("tomoline.queue.halting.is_alive", lambda pid, birth: False)
+    monkeypatch.setattr("tomoline.queue.halting.LONGEST_S", 0.3)
+    with full_disk(monkeypatch), pytest.raises(TomolineError) as caught:
+        night.control().kill()
+    monkeypatch.undo()
+    assert f"TS_1 (process {night.worker})" in caught.value.found
+    assert f"the runner (process {night.runner})" in caught.value.found
+    assert "another container" in caught.value.found
+    assert len(group_of(night.worker)) == 2
+    assert is_alive(night.runner, birth_of(night.runner))
+    os.close(lock)
+    os.close(job)
 
 
 def test_a_project_whose_permit_was_never_given_is_not_stopped(tmp_path: Path) -> None:

@@ -27,8 +27,11 @@ from tomoline.queue.rows import batch, change_state
 
 S = BatchState
 # It ends when nobody talks to it any more, and leaves a child behind; both refuse to be ended.
+# They hold a lock, as a worker does.
 PARENT = """
-import os, signal, sys, time
+import fcntl, os, signal, sys, time
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if not os.fork():
     time.sleep(60)
@@ -38,10 +41,16 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def parent() -> Iterator[subprocess.Popen[bytes]]:
+def lock(tmp_path: Path) -> Path:
+    """The file that the parent and its child have locked."""
+    return tmp_path / "lock"
+
+
+@pytest.fixture
+def parent(lock: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with a child, which leads a group of its own."""
     with subprocess.Popen(
-        [sys.executable, "-c", PARENT],
+        [sys.executable, "-c", PARENT, str(lock)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -67,6 +76,13 @@ def begin(project: Project, pid: int | None, attempt: int = 1) -> Batch:
     birth = birth_of(pid) if pid else ""
     change_state(project.store, one, S.RUNNING, "begins", pid=pid, birth=birth, attempt=attempt)
     return now(project)
+
+
+def job_of(project: Project) -> Path:
+    """Return the path of the batch's job file."""
+    jobs = project.store.work / "jobs"
+    jobs.mkdir(exist_ok=True)
+    return jobs / "1-1.json"
 
 
 def now(project: Project) -> Batch:
@@ -99,9 +115,10 @@ def test_a_process_that_nobody_has_waited_for_is_gone() -> None:
 
 
 def test_a_kill_ends_what_a_process_has_left_behind(
-    project: Project, parent: subprocess.Popen[bytes]
+    project: Project, parent: subprocess.Popen[bytes], lock: Path
 ) -> None:
     one = begin(project, parent.pid)
+    os.link(lock, job_of(project))
     assert parent.stdin is not None
     parent.stdin.close()
     parent.wait(10)
@@ -109,6 +126,45 @@ def test_a_kill_ends_what_a_process_has_left_behind(
     wait_until_killed(project.store, [one], lambda store: None)
     assert group_of(parent.pid) == []
     assert now(project).state is S.KILLED
+
+
+def test_a_kill_ends_what_outlives_a_worker_that_obeys(project: Project) -> None:
+    """Say a program that the worker has started, which knows nothing of its lock."""
+    text = "trap '' TERM; sleep 60 & trap - TERM; echo ready; wait"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", text], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        one = begin(project, process.pid)
+        assert len(group_of(process.pid)) == 2
+        wait_until_killed(project.store, [one], lambda store: None)
+        assert group_of(process.pid) == []
+        assert now(project).state is S.KILLED
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_group_that_has_got_the_number_since_is_left_alone(
+    project: Project, parent: subprocess.Popen[bytes], is_full: bool
+) -> None:
+    """Say after the machine was started anew; its leader has ended, so that no birth tells."""
+    assert parent.stdin is not None
+    parent.stdin.close()
+    parent.wait(10)
+    one = begin(project, parent.pid)
+    with project.store.write() as db:
+        db.execute("UPDATE batch SET birth = 'boot:1'")
+    job = job_of(project)
+    job.write_text('{"name": "TS"}')
+    started = {"event": "started", "pid": parent.pid, "birth": "boot:1"}
+    job.with_suffix(".events").write_text(json.dumps(started) + "\n")
+    if is_full:
+        full = errors.files.DISK_FULL.error(project.store.path, "The disk is full.")
+        assert "Nothing ran." in ended_all(full).found
+    else:
+        wait_until_killed(project.store, [replace(one, birth="boot:1")], lambda store: None)
+        assert now(project).state is S.KILLED
+    assert len(group_of(parent.pid)) == 1
 
 
 def test_a_kill_waits_for_processes_that_the_runner_has_written_off(
