@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
@@ -15,7 +15,7 @@ _MDOC = ".mdoc"
 _OTHER = {"a": "b", "b": "a"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Acquisition:
     """Files that belong together.
 
@@ -100,7 +100,7 @@ def tilt_series(
     facts: Callable[[str, File], MdocFacts | None],
     *,
     pattern: str = "",
-    frames: Collection[str] = (),
+    frames: Container[str] = (),
 ) -> list[Acquisition]:
     """Return the tilt series in one folder: stacks with their .mdoc and .rawtlt.
 
@@ -114,7 +114,7 @@ def tilt_series(
         What the .mdoc of a name, seen as a file, says.
     pattern : str
         Names to take, with ``*`` and ``?``; all if empty.
-    frames : collection of str
+    frames : container of str
         Names of frames that some .mdoc lists; they are no stacks.
     """
     described: dict[str, MdocFacts] = {}

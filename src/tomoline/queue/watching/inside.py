@@ -29,7 +29,7 @@ _STRIPS, _STRIP_BYTES, _TILES, _TILE_BYTES = 273, 279, 324, 325
 _WIDTHS = {3: ("H", 2), 4: ("I", 4), 16: ("Q", 8)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MdocFacts:
     """What an .mdoc names.
 

@@ -29,7 +29,7 @@ class SeenState(StrEnum):
     """The same as one that was taken."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """What was seen of an acquisition, as the store keeps it.
 

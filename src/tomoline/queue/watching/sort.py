@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -10,6 +11,7 @@ from tomoline.errors import TomolineError
 from tomoline.files import hitt
 from tomoline.queue.watches import Watch
 from tomoline.queue.watching import group_scan, names
+from tomoline.queue.watching.frames import Frames
 from tomoline.queue.watching.group import Acquisition, tilt_series
 from tomoline.queue.watching.group_scan import Described
 from tomoline.queue.watching.inside import MdocFacts, mdoc_facts
@@ -47,6 +49,11 @@ def sorter_for(watch: Watch, disk: Disk) -> Sorter:
     return TiltSorter(watch, disk) if watch.recipe == "tilt" else ScanSorter(watch, disk)
 
 
+def is_gone(folder: str, look: Look) -> bool:
+    """Whether a folder is not there any more, as far as a look can tell."""
+    return folder not in look.folders and not look.unknown(folder)
+
+
 def _only_known(path: str, files: Mapping[str, File], known: Collection[str]) -> dict[str, File]:
     """Leave out what lies among results and was not there before them."""
     stems = {names.split(name)[0] for name in files if f"{path}/{name}" in known}
@@ -67,10 +74,8 @@ class TiltSorter:
     def __init__(self, watch: Watch, disk: Disk) -> None:
         self._pattern = watch.settings.pattern
         self._disk = disk
-        self._facts: dict[str, tuple[File, MdocFacts | None]] = {}
-        # What was a frame once stays one, also when its .mdoc is filed away.
-        self._frames: set[str] = set()
-        self._stacks: dict[str, list[str]] = {}
+        self._facts: dict[str, dict[str, tuple[File, MdocFacts | None]]] = {}
+        self._frames = Frames()
 
     def needed(self, folder: str) -> Collection[str]:
         """Nothing: a tilt series lies in one folder."""
@@ -80,42 +85,49 @@ class TiltSorter:
         self, look: Look, changed: Collection[str], results: Collection[str], known: Collection[str]
     ) -> dict[str, list[Acquisition]]:
         """See `Sorter`."""
-        listed: set[str] = set()
+        for folder in [one for one in self._facts if is_gone(one, look)]:
+            del self._facts[folder]
+        self._frames.forget(lambda one: is_gone(one, look))
+        new: set[int] = set()
         for folder in changed:
-            listed |= self._read(folder, look.folders[folder].files)
-        new = listed - self._frames
-        self._frames |= new
-        regroup = set(changed)
-        if new:
-            regroup |= {one for one, there in self._stacks.items() if not new.isdisjoint(there)}
+            new |= self._read(folder, look.folders[folder].files)
+        regroup = set(changed) | self._frames.folders_of(new)
         found = {}
         for path in sorted(regroup & look.folders.keys()):
             files = self._disk.files(path)
+            self._frames.lie_in(path, files)
             if path in results or look.folders[path].results:
                 files = _only_known(path, files, known)
             found[path] = tilt_series(
                 path, files, self._known_facts(path), pattern=self._pattern, frames=self._frames
             )
-            self._stacks[path] = [name for name in files if names.split(name)[1] in names.STACKS]
         return found
 
-    def _read(self, folder: str, files: Mapping[str, File]) -> set[str]:
-        """Read the .mdoc files that have changed, and return the frames that all list."""
-        listed: set[str] = set()
+    def _read(self, folder: str, files: Mapping[str, File]) -> set[int]:
+        """Read the .mdoc files that have changed; return the numbers of frames not known before."""
+        before = self._facts.pop(folder, {})
+        facts: dict[str, tuple[File, MdocFacts | None]] = {}
+        new: set[int] = set()
         for name, file in files.items():
             if not name.endswith(".mdoc"):
                 continue
-            path = f"{folder}/{name}"
-            if path not in self._facts or self._facts[path][0] != file:
-                self._facts[path] = (file, mdoc_facts(Path(path)))
-            facts = self._facts[path][1]
-            listed |= facts.frames if facts else set()
-        return listed
+            if name in before and before[name][0] == file:
+                facts[name] = before[name]
+                continue
+            fact = mdoc_facts(Path(folder, name))
+            if fact is not None:
+                new |= self._frames.listed(folder, fact.frames)
+                fact = replace(fact, frames=frozenset())  # which are many
+            facts[name] = (file, fact)
+        if facts:
+            self._facts[folder] = facts
+        return new
 
     def _known_facts(self, folder: str) -> Callable[[str, File], MdocFacts | None]:
+        known = self._facts.get(folder, {})
+
         def facts(name: str, _: File) -> MdocFacts | None:
-            known = self._facts.get(f"{folder}/{name}")
-            return known[1] if known else None
+            return known[name][1] if name in known else None
 
         return facts
 
@@ -130,7 +142,6 @@ class ScanSorter:
         self._disk = disk
         self._described: dict[str, list[Described]] = {}
         self._needed: dict[str, set[str]] = {}
-        self._read: dict[str, Described] = {}
 
     def needed(self, folder: str) -> Collection[str]:
         """Return the folders that hold the frames of a folder's scans."""
@@ -180,14 +191,13 @@ class ScanSorter:
     def _describe(self, folder: str, files: Mapping[str, File]) -> None:
         """Read the parameter files that have changed."""
         described = []
+        known = {one.path: one for one in self._described.pop(folder, ())}
         for name in group_scan.parameter_files(folder, files, self._pattern):
             path = f"{folder}/{name}"
-            one = self._read.get(path)
+            one = known.get(path)
             if one is None or one.file != files[name]:
                 one = Described(path, files[name], _parameters(Path(path)))
-                self._read[path] = one
             described.append(one)
-        self._described.pop(folder, None)
         self._needed.pop(folder, None)
         if described:
             self._described[folder] = described
