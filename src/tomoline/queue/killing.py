@@ -29,8 +29,8 @@ UNWRITTEN_S = 1.3
 """How long the runner may take to write down what has ended; it may hang."""
 GIVE_UP_S = 10.0
 TURN_S = 0.02
-UNSEEN = 0
-"""Stands for a process that is there, but cannot be seen."""
+UNSEEN = 1 << 30
+"""Stands for a process that is there, but cannot be seen; more than Linux gives."""
 
 
 def group_of(leader: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from processes import in_another_namespace
 
-from tomoline.queue.claim import take
+from tomoline.queue.claim import is_held, take
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.launch import lock_project, runner_process, sign_lock
 from tomoline.queue.model import BatchState
@@ -86,3 +87,13 @@ def test_a_runner_that_cannot_be_seen_is_known_by_its_lock(tmp_path: Path) -> No
         assert apart(FIND, store.folder) == str(os.getpid())
         os.close(lock)
         assert apart(FIND, store.folder) == "None"
+
+
+def test_those_who_look_at_a_lock_do_not_take_each_other_for_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    assert not is_held(path)
+    with path.open("w") as first:
+        fcntl.flock(first, fcntl.LOCK_SH)
+        assert not is_held(path)
+        fcntl.flock(first, fcntl.LOCK_EX)
+        assert is_held(path)

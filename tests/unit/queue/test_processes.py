@@ -18,7 +18,8 @@ import pytest
 from tomoline import errors
 from tomoline.queue.halting import ended_all
 from tomoline.queue.job import Job
-from tomoline.queue.killing import _set_aside, group_of, wait_until_killed
+from tomoline.queue.job_files import JobFiles
+from tomoline.queue.killing import UNSEEN, Group, _set_aside, group_of, wait_until_killed
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.process import birth_of, is_alive
 from tomoline.queue.processors import SystemLauncher, SystemWorker
@@ -141,6 +142,15 @@ def test_a_kill_ends_what_outlives_a_worker_that_obeys(project: Project) -> None
         wait_until_killed(project.store, [one], lambda store: None)
         assert group_of(process.pid) == []
         assert now(project).state is S.KILLED
+
+
+def test_a_number_that_is_anothers_here_is_not_a_worker_that_cannot_be_seen(
+    project: Project, parent: subprocess.Popen[bytes], lock: Path
+) -> None:
+    os.link(lock, job_of(project))
+    group = Group(JobFiles(job_of(project).with_suffix("")))
+    assert group.pids(parent.pid, "boot:1") == [UNSEEN]
+    assert len(group.pids(parent.pid, birth_of(parent.pid))) == 2
 
 
 @pytest.mark.parametrize("is_full", [False, True])
