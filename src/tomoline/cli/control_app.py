@@ -124,6 +124,7 @@ def kill_command(
     from tomoline.queue.project import Project
     from tomoline.queue.reach import shortened
     from tomoline.queue.starting import could_resume
+    from tomoline.queue.stopping import finished_of
 
     # Not `open_project`: a runner that is gone need not come back to be told to stop.
     began = monotonic()
@@ -136,9 +137,13 @@ def kill_command(
     with opened:
         killed = opened.control.kill(tuple(names or ()))
         took = monotonic() - began
+        faster = finished_of(opened.store, killed)
         more = "; 'tomoline resume' goes on" if could_resume(opened.store) else ""
-    told = shortened([one.name for one in killed])
-    text = f"Killed {told} in {took:.1f} s" if killed else "Nothing was being run"
+    told = shortened([one.name for one in killed if one not in faster])
+    text = f"Killed {told} in {took:.1f} s" if told else "Nothing was being run"
+    if faster:
+        end = f"{shortened([one.name for one in faster])} had finished"
+        text = f"{text}; {end}" if told else end
     sys.stderr.write(f"{text}{more}.\n")
 
 

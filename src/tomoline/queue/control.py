@@ -188,8 +188,9 @@ class Control:
         Raises
         ------
         TomolineError
-            QUEUE-06 if nothing waits or runs, PROJ-07 where another machine runs the project,
-            QUEUE-09 if the runner does not start.
+            QUEUE-06 if nothing waits or runs, QUEUE-07 while a kill goes on that was not waited
+            for, PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not
+            start.
         """
         from tomoline.queue.starting import Means, resume
 

@@ -9,7 +9,7 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
-from tomoline.queue.rows import wanted_of
+from tomoline.queue.rows import batch, wanted_of
 from tomoline.queue.store import Store
 
 S = BatchState
@@ -62,6 +62,13 @@ def kill(
 
         raise (pointed_to_kill if patterns else ended_all)(error) from error
     return killed
+
+
+def finished_of(store: Store, killed: Sequence[Batch]) -> list[Batch]:
+    """Return those of batches that ran when they were killed which had just finished."""
+    ran = [one for one in killed if one.state is S.RUNNING]
+    now = [(one, batch(store, one.id)) for one in ran]
+    return [one for one, there in now if there is not None and there.state is S.FINISHED]
 
 
 def _want_killed(store: Store, patterns: Sequence[str]) -> tuple[list[Batch], list[Batch]]:

@@ -15,8 +15,10 @@ from tomoline.cli.main import app
 from tomoline.errors import TomolineError
 from tomoline.queue.answers import Reset, Started
 from tomoline.queue.control import Control
-from tomoline.queue.model import RunState
+from tomoline.queue.job_files import JobFiles
+from tomoline.queue.model import BatchState, RunState
 from tomoline.queue.project import Project
+from tomoline.queue.rows import change_state
 
 Call = tuple[str, tuple[Any, ...], dict[str, Any]]
 ANSWERS = {
@@ -151,6 +153,33 @@ def test_a_kill_names_the_resume_only_where_there_is_something_to_resume(
 def test_the_status_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call("status", "--json")
     assert json.loads(capsys.readouterr().out)["counts"]["waiting"] == 0
+
+
+def test_a_kill_does_not_claim_what_had_finished(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder.parent / "TS_2.mrc").touch()
+    with Project.open(folder) as project:
+        project.data_sets.add([folder.parent / "TS_2.mrc"])
+        project.queue.add(project.data_sets.entries())
+        first, second = project.queue.batches()
+        change_state(project.store, first, BatchState.RUNNING, "begins")
+        events = JobFiles.of(project.store, first.id, first.attempt).events
+        events.parent.mkdir()
+        events.write_text('{"event": "ended", "state": "finished"}\n')
+    call("kill")
+    assert capsys.readouterr().err == "TS_1 had finished; 'tomoline resume' goes on.\n"
+    with Project.open(folder) as project:
+        change_state(project.store, second, BatchState.RUNNING, "begins")
+        project.queue.add(project.data_sets.entries(["TS_1"]))
+        (first,) = project.queue.batches(states=(BatchState.WAITING,))
+        change_state(project.store, first, BatchState.RUNNING, "begins")
+        events = JobFiles.of(project.store, first.id, first.attempt).events
+        events.write_text('{"event": "ended", "state": "finished"}\n')
+    call("kill")
+    told = capsys.readouterr().err
+    assert told.startswith("Killed TS_2 in ")
+    assert told.endswith(" s; TS_1 had finished; 'tomoline resume' goes on.\n")
 
 
 @pytest.mark.parametrize(
