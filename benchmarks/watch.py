@@ -269,7 +269,9 @@ def simulate(
                     day.early.append(key)
             _run_all(project, now)
             if restart_every and day.looks % restart_every == 0:
+                service.close()
                 service = WatchService(project.folder)
+        service.close()
     day.missed = sorted(
         key for key, when in microscope.whole.items() if queued_at.get(key, -1.0) < when
     )

@@ -93,6 +93,7 @@ class Watched:
 
     def restart(self) -> None:
         """Look on as a new runner does."""
+        self.service.close()
         self.service = WatchService(self.project.folder)
 
     def look(self, *, times: int = 1, every_s: float = 10.0) -> None:
@@ -152,4 +153,5 @@ class Watched:
 
     def close(self) -> None:
         """Close the project."""
+        self.service.close()
         self.project.close()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -33,6 +33,9 @@ class Service(Protocol):
 
     def busy(self) -> bool:
         """Whether the runner must not end yet."""
+
+    def close(self) -> None:
+        """Close its store; it is not called any more after that."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class ServiceThread:
         self._thread.join(wait_s)
 
     def _run(self) -> None:
-        service: Any = None
+        service: Service | None = None
         rests_until = float("-inf")
         while not self._end:
             self._wake.clear()
@@ -122,6 +125,8 @@ class ServiceThread:
             with self._lock:
                 self._answered, self._busy = asked, busy
             self._wake.wait(min(max(delay, 0.0), LONGEST_S))
+        if service is not None:
+            service.close()
 
     def _tell(self, error: Exception) -> None:
         """Write down what went wrong in the service."""

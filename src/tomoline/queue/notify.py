@@ -15,6 +15,7 @@ from tomoline.errors import TomolineError
 from tomoline.queue import news
 from tomoline.queue.channel import POLL_S, Channel
 from tomoline.queue.hook import run_hook
+from tomoline.queue.kept_store import KeptStore
 from tomoline.queue.mail import message_id_of, send_mail
 from tomoline.queue.model import Event, EventKind
 from tomoline.queue.store import LOG, Store
@@ -39,13 +40,13 @@ class NotifyService:
     def __init__(
         self, folder: Path, *, settings: Callable[[], UserSettings] = read_settings
     ) -> None:
-        self._folder = folder
+        self._store = KeptStore(folder)
         self._settings = settings
         self._complaint = ""  # about the settings, as it was told last
 
     def busy(self) -> bool:
         """Whether something is still to be told."""
-        with Store.open(self._folder) as store:
+        with self._store.use() as store:
             try:
                 settings = self._settings()
             except TomolineError:
@@ -54,7 +55,7 @@ class NotifyService:
 
     def turn(self, now: float) -> float:
         """Tell what is to be told, and return the seconds until the next look."""
-        with Store.open(self._folder) as store:
+        with self._store.use() as store:
             try:
                 settings = self._settings()
             except TomolineError as error:
@@ -62,6 +63,10 @@ class NotifyService:
                 return GATHER_S
             self._complaint = ""
             return min(one.turn(now) for one in _channels(store, settings))
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
 
     def _complain(self, store: Store, error: TomolineError, now: float) -> None:
         if str(error) != self._complaint:

@@ -14,6 +14,7 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
+from tomoline.queue.kept_store import KeptStore
 from tomoline.queue.model import BatchState, EventKind, RunState
 from tomoline.queue.schedule_marks import Records, Taken, still_there, take
 from tomoline.queue.schedule_table import (
@@ -40,20 +41,25 @@ class ScheduleService:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._store = KeptStore(folder)
         self._records = Records()
 
     def busy(self) -> bool:
         """Whether a schedule runs."""
-        with Store.open(self._folder) as store:
+        with self._store.use() as store:
             return any(one.state is ScheduleState.RUNNING for one in all_schedules(store))
 
     def turn(self, now: float) -> float:
         """Begin and end the rounds that are due; return the seconds until the next look."""
-        with Store.open(self._folder) as store:
+        with self._store.use() as store:
             for one in all_schedules(store):
                 if one.state is ScheduleState.RUNNING:
                     self._advance(store, one, now)
         return POLL_S
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
 
     def _advance(self, store: Store, one: Schedule, now: float) -> None:
         if one.busy is Round.ENDED:
@@ -86,10 +92,13 @@ class ScheduleService:
         """Look at the watched folders; what is there becomes a data set before the steps."""
         from tomoline.queue.watching.service import WatchService
 
+        service = WatchService(self._folder)
         try:
-            WatchService(self._folder).turn(now)
+            service.turn(now)
         except TomolineError as error:
             _complain(store, one, error, now)
+        finally:
+            service.close()
 
     def _queue(self, store: Store, one: Schedule, now: float) -> None:
         """Queue what the round takes, all of it or nothing."""

@@ -76,6 +76,9 @@ class Daily:
     def busy(self) -> bool:
         return True
 
+    def close(self) -> None:
+        pass
+
 
 def test_a_service_looks_again_at_what_is_due(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

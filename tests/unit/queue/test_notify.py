@@ -43,10 +43,17 @@ class Night:
     def __init__(self, project: Project, mail: MailSettings | None = None) -> None:
         self.project = project
         self.settings = UserSettings(Path("settings.toml"), mail or MailSettings())
+        self.services: list[NotifyService] = []
         self.service = self.new_service()
 
     def new_service(self) -> NotifyService:
-        return NotifyService(self.project.folder, settings=lambda: self.settings)
+        service = NotifyService(self.project.folder, settings=lambda: self.settings)
+        self.services.append(service)
+        return service
+
+    def close(self) -> None:
+        for service in self.services:
+            service.close()
 
     def add(self, *names: str) -> None:
         source = self.project.folder / "raw"
@@ -88,7 +95,9 @@ class Night:
 @pytest.fixture
 def night(tmp_path: Path, server: MailServer) -> Iterator[Night]:
     with Project.create(tmp_path / "night") as project:
-        yield Night(project, server.settings())
+        made = Night(project, server.settings())
+        yield made
+        made.close()
 
 
 def test_a_failure_is_told_after_a_minute_with_others(night: Night, server: MailServer) -> None:
@@ -398,6 +407,7 @@ def test_settings_that_cannot_be_used_are_told_once(night: Night) -> None:
     for second in range(5):
         assert service.turn(NOW + second) > 0
     assert not service.busy()
+    service.close()
     [event] = night.events()
     assert event.code == "MAIL-01"
     assert "there is no 'prot'" in event.message
@@ -476,6 +486,7 @@ def test_no_mail_and_no_hook_is_nothing_to_wait_for(tmp_path: Path) -> None:
         night.end("TS_1", S.FAILED, NOW)
         assert not night.service.busy()
         assert night.service.turn(NOW) > 0
+        night.close()
 
 
 def test_a_project_that_is_gone_is_told(tmp_path: Path) -> None:

@@ -120,7 +120,9 @@ class Night:
 @pytest.fixture
 def night(tmp_path: Path) -> Iterator[Night]:
     with Project.create(tmp_path / "night") as project:
-        yield Night(project)
+        made = Night(project)
+        yield made
+        made.service.close()
 
 
 def refused(night: Night, steps: str, **others: Any) -> list[str]:
@@ -674,6 +676,7 @@ def test_a_round_that_death_cut_is_taken_up(
         night.run()
         with pytest.raises(KeyboardInterrupt):
             night.service.turn(night.now)
+    night.service.close()
     night.service = ScheduleService(night.project.folder)
     night.turn(1)
     night.run()

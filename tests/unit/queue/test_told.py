@@ -80,5 +80,6 @@ def test_who_asks_for_failures_alone_is_not_told_that_all_is_done(
     become(project, 2, S.RUNNING, S.FINISHED)
     for second in range(0, 200, 10):
         service.turn(NOW + second)
+    service.close()
     assert server.subjects == ["tomoline: night: TS_1 failed"]
     assert "<tomoline.news." in server.messages[0]["Message-ID"]

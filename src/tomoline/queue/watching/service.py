@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from tomoline.errors import TomolineError
 from tomoline.files.atomic import translate_os_error
+from tomoline.queue.kept_store import KeptStore
 from tomoline.queue.model import EventKind
 from tomoline.queue.store import Store
+from tomoline.queue.trouble import Told
 from tomoline.queue.watches import Watch, Watches
 from tomoline.queue.watching.watcher import Watcher
 
@@ -23,20 +27,22 @@ class WatchService:
     ----------
     folder : Path
         Of the project.
+    ticks : callable
+        Time that only goes forward, for tests.
     """
 
     name = "watch"
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, *, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._store = KeptStore(folder)
         self._watchers: dict[int, tuple[Watch, Watcher]] = {}
         self._due: dict[int, float] = {}
-        self._told: set[str] = set()
+        self._told = Told(ticks)
         self._active = True
 
     def turn(self, now: float) -> float:
         """Look at the folders that are due, and return the seconds until the next look."""
-        with Store.open(self._folder) as store:
+        with self._store.use() as store:
             watches = Watches(store).all(active=True)
             self._active = bool(watches)
             numbers = {one.id for one in watches}
@@ -60,13 +66,16 @@ class WatchService:
             if not isinstance(error, TomolineError):
                 error = translate_os_error(error, watcher.watch.folder, reading=True)
             text = f"{error.where}: {error.found}"
-            if text not in self._told:  # it is tried again with the next look
-                self._told.add(text)
+            if self._told.is_new(text):  # it is tried again with the next look
                 store.add_event(EventKind.WATCH, text, level="error", code=error.code, when=now)
 
     def busy(self) -> bool:
         """Whether a folder is watched: the runner stays."""
         return self._active
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
 
     def _watcher(self, watch: Watch) -> Watcher:
         """Return what looks at a folder; a new one where settings were changed."""

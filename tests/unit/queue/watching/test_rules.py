@@ -645,6 +645,7 @@ def test_two_that_look_at_once_take_it_once(tilt: Watched) -> None:
         tilt.service.turn(tilt.now)
         other.turn(tilt.now + 1)
         tilt.now += 10
+    other.close()
     assert tilt.run_all() == ["a"]
     assert tilt.queue() == []
 
