@@ -24,6 +24,10 @@ from tomoline.queue.words import count_of
 
 __all__ = ["PROJECT_STEPS", "Schedule", "ScheduleService", "ScheduleState", "Schedules"]
 
+YEAR_S = 365.25 * 86400.0
+LONGEST_S = 10 * YEAR_S
+"""Most seconds between two rounds: what is further away has no date that could be told."""
+MOST_TIMES = 1_000_000_000
 _NAME = re.compile(r"[\w.-]+")
 S = ScheduleState
 
@@ -80,8 +84,15 @@ class Schedules:
             raise errors.schedule.BAD_NAME.error(name, f"{name!r} has other characters.")
         if times < 1:
             raise errors.schedule.BAD_NUMBERS.error("--times", f"{times} is less than 1.")
+        if times > MOST_TIMES:
+            raise errors.schedule.BAD_NUMBERS.error(
+                "--times", f"{times} is more than {MOST_TIMES}."
+            )
         if not (math.isfinite(every_s) and every_s >= 0):
             raise errors.schedule.BAD_NUMBERS.error("--every", f"{every_s / 60:g} is no time.")
+        if every_s > LONGEST_S:
+            text = f"{every_s / 60:g} minutes are more than {LONGEST_S / YEAR_S:.0f} years."
+            raise errors.schedule.BAD_NUMBERS.error("--every", text)
         with self._store.write() as db:
             if any(one.name == name for one in self.all()):
                 raise errors.schedule.EXISTS.error(name, "the project has one of that name.")

@@ -177,6 +177,8 @@ def test_steps_may_be_numbers_and_tell_the_recipe(night: Night) -> None:
         ("setup", {"every_s": -60.0}, ["SCHED-05 -1 is no time."]),
         ("setup", {"every_s": float("nan")}, ["SCHED-05"]),
         ("setup", {"every_s": float("inf")}, ["SCHED-05"]),
+        ("setup", {"every_s": 6e13}, ["SCHED-05 1e+12 minutes are more than 10 years."]),
+        ("setup", {"times": 10**30}, ["SCHED-05"]),
     ],
 )
 def test_what_is_refused(
