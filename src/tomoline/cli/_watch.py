@@ -14,6 +14,7 @@ from tomoline.cli._project import open_project
 
 if TYPE_CHECKING:
     from tomoline.errors import TomolineError
+    from tomoline.queue.model import RunState
     from tomoline.queue.project import Project
     from tomoline.queue.watches import Seen, Watch
 
@@ -107,14 +108,23 @@ def begin(named: Path | None, request: Request, *, detach: bool) -> int:
 
 def stop_watch(named: Path | None, folder: Path) -> int:
     """Stop watching a folder."""
-    from tomoline.queue.words import count_of
-
     with open_project(named or _made_for(folder)) as project:
-        project.watches.stop(folder)
-        waiting = sum(state in ("waiting", "running") and n for state, n in _counts(project))
-    more = f" What is in the queue is still run: {count_of(waiting, 'batch')}." if waiting else ""
+        left, wanted = project.watches.stop(folder)
+    more = f" {_left(left, wanted)}" if left else ""
     sys.stderr.write(f"{os.path.abspath(folder)} is no longer watched.{more}\n")
     return 0
+
+
+def _left(number: int, wanted: RunState) -> str:
+    """Say what becomes of what a watch has queued."""
+    from tomoline.queue.words import count_of
+
+    told = f"Of what it has queued, {count_of(number, 'batch')}"
+    if wanted == "running":
+        return f"{told} {'is' if number == 1 else 'are'} still run."
+    state = "the run is paused" if wanted == "paused" else "nothing is run now"
+    wait = "waits" if number == 1 else "wait"
+    return f"{told} {wait} in the queue; {state}, and 'tomoline resume' goes on."
 
 
 def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> int:
@@ -199,10 +209,6 @@ def _project_for(named: Path | None, folder: Path) -> Project:
     return project
 
 
-def _counts(project: Project) -> list[tuple[str, int]]:
-    return [(str(state), number) for state, number in project.queue.counts().items()]
-
-
 def _print_watch(project: Project, watch: Watch) -> None:
     from tomoline.cli._aligned import aligned
 
@@ -237,10 +243,13 @@ def _relative(one: Seen, watch: Watch) -> str:
 
 
 def _reason(one: Seen, watch: Watch) -> str:
-    if one.state == "growing":
-        left = watch.settings.settle_s - (time.time() - one.since)
-        return f"to be the same for {max(left, 0):.0f} s more"
-    return one.reason
+    if one.state != "growing":
+        return one.reason
+    so_far = max(time.time() - one.since, 0.0)
+    if one.reason:
+        return f"{one.reason}; {so_far:.0f} s so far"
+    left = watch.settings.settle_s - so_far
+    return f"to be the same for {left:.0f} s more" if left >= 0.5 else "the next look"
 
 
 def _time(seconds: float) -> str:

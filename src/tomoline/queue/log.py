@@ -11,6 +11,7 @@ from typing import Any
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import TRANSITIONS, BatchState, Event
 from tomoline.queue.store import Store
+from tomoline.queue.watching.names import shown
 
 _LEVEL_RANK = "CASE level WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
 _FIELDS = ", ".join(field.name for field in fields(Event))
@@ -141,7 +142,8 @@ def line_of(event: Event, *, local: bool = False) -> str:
     processor = f"P{event.processor}" if event.processor is not None else "-"
     code = "" if event.code in event.message else event.code
     words = [event.data_set, event.step, f"{code} {event.message}"]
-    text = "  ".join(" ".join(word.split()) for word in words if word)
+    # What a name of a file holds must not steer a terminal.
+    text = shown("  ".join(" ".join(word.split()) for word in words if word))
     return f"{time_text(event.time, local=local)} {event.level:<7} {processor:<4} {text}"
 
 

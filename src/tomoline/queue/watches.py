@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline import errors
-from tomoline.queue.model import EventKind, RunState
+from tomoline.queue.model import LIVE, EventKind, RunState
 from tomoline.queue.store import Store, to_json
 from tomoline.queue.watch_settings import Settings, check_settings
 
@@ -162,8 +162,13 @@ class Watches:
         (ensure or ensure_runner)(self._store)
         return int(last)
 
-    def stop(self, folder: Path) -> None:
+    def stop(self, folder: Path) -> tuple[int, RunState]:
         """Stop watching a folder; what it has queued stays, and it remembers what it saw.
+
+        Returns
+        -------
+        int, RunState
+            How many of the batches that it has queued have not ended, and whether they are run.
 
         Raises
         ------
@@ -181,6 +186,12 @@ class Watches:
                     path, f"this project watches {watched}." if watched else "nothing is watched."
                 )
             self._store.add_event(EventKind.WATCH, f"no longer watching {path}", when=self._clock())
+            row = db.execute(
+                "SELECT (SELECT count(*) FROM batch WHERE origin = ?"
+                f" AND state IN ({','.join('?' * len(LIVE))})), wanted FROM run",
+                (origin_of(path), *LIVE),
+            ).fetchone()
+        return int(row[0]), RunState(row[1])
 
     def all(self, *, active: bool | None = None) -> list[Watch]:
         """Return the watches, in the order in which they were made; active ones, or the others."""
@@ -210,6 +221,11 @@ class Watches:
                 "SELECT state, count(*) FROM seen WHERE watch = ? GROUP BY state", (watch.id,)
             ).fetchall()
         return {row[0]: row[1] for row in rows}
+
+
+def origin_of(folder: Path | str) -> str:
+    """Return what the batches of a watched folder have as their origin."""
+    return f"watch {folder}"
 
 
 def _watch(row: sqlite3.Row) -> Watch:

@@ -121,6 +121,15 @@ def test_a_line_holds_what_a_person_wants() -> None:
     assert line_of(told) == "1970-01-01 00:00:00 error   -    TS_1  A-1 it is short"
 
 
+def test_a_line_steers_no_terminal() -> None:
+    event = Event(
+        7, 0.0, "info", "project", None, "x\x1b[2J", 2, "", "", "", "", "ä\x1b[31m\x9b\u202e"
+    )
+    line = line_of(event)
+    assert line.isprintable()
+    assert line.endswith(r"x\x1b[2J  ä\x1b[31m\x9b\u202e")
+
+
 def change(number: int, batch: int | None, was: str, becomes: str) -> Event:
     return Event(number, 0.0, "info", "state", None, "TS_1", batch, "", was, becomes, "", "")
 

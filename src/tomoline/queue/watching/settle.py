@@ -143,7 +143,10 @@ def judge(
             continue
         waits = settle_s * one.patience
         if now - row.since < waits:
-            changed = replace(row, state=SeenState.GROWING, reason="")
+            # What tells no number of frames has to be the same for longer than the watch says.
+            longer = one.patience != 1.0
+            reason = f"to be the same for {waits:.0f} s" if longer else ""
+            changed = replace(row, state=SeenState.GROWING, reason=reason)
         elif one.problem:
             changed = replace(row, state=SeenState.INCOMPLETE, reason=one.problem)
         else:

@@ -23,7 +23,7 @@ from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.line import waiting_of
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.store import Store
-from tomoline.queue.watches import Watch
+from tomoline.queue.watches import Watch, origin_of
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import shown
 from tomoline.queue.watching.settle import Row, SeenState
@@ -212,7 +212,7 @@ class Taker(Sightings):
                 self.queue.add(
                     some,
                     **part._asdict(),
-                    origin=f"watch {self.watch.folder}",
+                    origin=origin_of(self.watch.folder),
                     top=self.watch.on_top,
                 )
 
@@ -220,7 +220,7 @@ class Taker(Sightings):
         return self.data_sets.add(
             looked,
             values=self.watch.settings.values,
-            origin=f"watch {self.watch.folder}",
+            origin=origin_of(self.watch.folder),
         )
 
     def _single(

@@ -54,6 +54,7 @@ def test_a_scan_is_taken_when_no_frame_comes_any_more(scan: Watched) -> None:
         scan.look(times=3)
     assert scan.queue() == []
     assert scan.seen() == {"a.par": "growing"}
+    assert scan.reasons() == {"a.par": "to be the same for 120 s"}
     scan.look(times=14)
     assert scan.queue() == ["a"]
     scan.run_all()
