@@ -13,15 +13,14 @@ from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.cli._batch_options import OPTIONS
+from tomoline.cli._batch_stacks import around, find_stack, identity_of
 from tomoline.cli._pip import PipValues, parse, parse_lines
 from tomoline.errors import Faults, Notice, TomolineError
-from tomoline.surfaces.directives import peek
 
 if TYPE_CHECKING:
     from tomoline.cli.run import Request
     from tomoline.queue.user_settings import MailSettings
 
-EXTENSIONS = ("st", "mrc", "tif", "tiff")
 SECOND_AXIS = 100
 MOST_FAILURES = 255
 
@@ -184,10 +183,10 @@ def plan(values: PipValues) -> tuple[list[DataSetJob], list[TomolineError]]:
         batch = files[number if len(files) > 1 else 0] if files else None
         place = places[number if len(places) > 1 else 0] if places else None
         try:
-            root, folder, extension = _identity(
+            root, folder, extension = identity_of(
                 roots[number] if roots else None, place, batch, values
             )
-            stack = find_stack(root, folder, extension, Path(deliver) if deliver else None)
+            stack = find_stack(root, folder, extension, Path(deliver) if deliver else None, batch)
         except TomolineError as fault:
             faults.append(fault)
             continue
@@ -196,7 +195,7 @@ def plan(values: PipValues) -> tuple[list[DataSetJob], list[TomolineError]]:
             DataSetJob(
                 root=root,
                 stack=stack,
-                deliver=Path(deliver) if deliver else _around(folder, root),
+                deliver=Path(deliver) if deliver else around(folder, root),
                 moves=deliver is not None,
                 directives=batch,
                 first=None if first_only else values.text("StartingStep"),
@@ -205,45 +204,6 @@ def plan(values: PipValues) -> tuple[list[DataSetJob], list[TomolineError]]:
             )
         )
     return jobs, faults
-
-
-def _around(folder: Path, root: str) -> Path:
-    """Return the folder in which DIR/ROOT is the data set's: where the stack lies, if it can be."""
-    return folder.parent if folder.resolve().name == root else folder
-
-
-def _identity(
-    root: str | None, place: str | None, batch: Path | None, values: PipValues
-) -> tuple[str, Path, str | None]:
-    """Return root name, folder and extension of a data set's stack."""
-    named = peek(batch) if batch is not None else {}
-    name = root or named.get("setupset.copyarg.name")
-    if not name:
-        raise _fault("-root", f"neither an option nor {batch} tells the root name.")
-    folder = place or named.get("setupset.datasetDirectory")
-    if not folder:
-        raise _fault("-current", f"neither an option nor {batch} tells where {name} lies.")
-    extension = values.text("StackExtension") or named.get("setupset.copyarg.stackext")
-    return name, Path(folder).expanduser(), named.get("setupset.currentStackExt") or extension
-
-
-def find_stack(root: str, folder: Path, extension: str | None, deliver: Path | None) -> Path:
-    """Return the stack of a data set, or its folder where an earlier run delivered it.
-
-    Raises
-    ------
-    TomolineError
-        FILE-01 if there is none.
-    """
-    extensions = (extension.lstrip("."),) if extension else EXTENSIONS
-    for one in extensions:
-        if (folder / f"{root}.{one}").is_file():
-            return folder / f"{root}.{one}"
-    for delivered in ((deliver or folder) / root, folder):
-        if (delivered / f"{root}.tomoline.json").is_file():
-            return delivered
-    wanted = ", ".join(f"{root}.{one}" for one in extensions)
-    raise errors.files.MISSING.error(folder, f"there is no {wanted} here.")
 
 
 def _threads(values: PipValues) -> int | None:

@@ -1,13 +1,18 @@
 """batchruntomo's options become requests; what has no effect is named."""
 
+import shlex
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from tomoline.cli._batch_options import OPTIONS
 from tomoline.cli._pip import find_option, parse, parse_lines
 from tomoline.cli.batchruntomo import notices_of, plan, run_batchruntomo
+from tomoline.cli.main import app
 from tomoline.errors import Faults, TomolineError
+from tomoline.queue.project import Project
 
 
 @pytest.fixture
@@ -136,6 +141,32 @@ def test_a_set_that_cannot_be_found_does_not_stop_the_others(site, capsys):
     assert "FILE-01" in capsys.readouterr().err
 
 
+def test_two_axes_are_run_in_a_project(site, tmp_path, monkeypatch, capsys):
+    batch = site / "D 1.adoc"
+    batch.write_text(
+        f"setupset.copyarg.name = D\nsetupset.datasetDirectory = {site}\n"
+        "setupset.copyarg.dual = 1\nsetupset.copyarg.gold = 10\n"
+    )
+    (site / "Da.mrc").touch()
+    assert run_batchruntomo(["-directive", str(batch)], lambda given: 0) == 1
+    assert "two axes" not in capsys.readouterr().err
+    (site / "Db.mrc").touch()
+    assert run_batchruntomo(["-directive", str(batch)], lambda given: 0) == 1
+    told = capsys.readouterr().err
+    assert "FILE-01" in told
+    assert "its two axes are: Da and Db" in told
+    commands = told.partition("Run both in a project: ")[2].strip().split(" && ")
+    monkeypatch.chdir(tmp_path)
+    for command in commands[:2]:
+        result = CliRunner().invoke(app, shlex.split(command)[1:])
+        assert result.exit_code == 0, result.output
+    assert commands[2] == "tomoline run D-project"
+    with Project.open(tmp_path / "D-project") as project:
+        (entry,) = project.data_sets.entries()
+        assert (entry.name, entry.dual) == ("D", True)
+        assert project.data_sets.given(entry)["setup.gold_diameter_nm"][0] == 10.0
+
+
 def test_exit_on_error_stops(site):
     requests = []
     text = f"-root TS_1 -root TS_2 -current {site} -exit"
@@ -195,10 +226,6 @@ def test_every_error_is_coded():
 
 
 def test_the_command_line_hands_all_options_on(monkeypatch):
-    from typer.testing import CliRunner
-
-    from tomoline.cli.main import app
-
     seen = []
     monkeypatch.setattr(
         "tomoline.cli.batchruntomo.run_batchruntomo", lambda given: seen.append(list(given)) or 3
