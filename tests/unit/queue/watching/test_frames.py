@@ -73,3 +73,15 @@ def test_frames_stay_frames_when_their_mdoc_is_filed_away(tilt: Watched) -> None
     put(tilt.folder / "new" / "a_1.tif", tiff_bytes(3))
     tilt.look(times=10)
     assert tilt.seen()["new/a_1.tif"] == "taken"
+
+
+def test_an_mdoc_that_grows_is_read_again(tilt: Watched) -> None:
+    put(tilt.folder / "a.mrc", mrc_bytes(4))
+    put(tilt.folder / "a.mrc.mdoc", mdoc_text(3), time_ns=10**18)
+    tilt.settle()
+    assert tilt.reasons() == {"a.mrc": "its .mdoc describes 3 of 4 views so far"}
+    frames = {view: f"a_{view}.tif" for view in range(4)}
+    put(tilt.folder / "a.mrc.mdoc", mdoc_text(4, frames=frames), time_ns=2 * 10**18)
+    put(tilt.folder / "a_3.tif", tiff_bytes(3))
+    tilt.settle()
+    assert tilt.queue() == ["a"]
