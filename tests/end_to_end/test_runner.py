@@ -161,10 +161,11 @@ def test_killed_processes_are_tried_again_and_end_with_the_same_bytes(
     runner = run(project)
     wait_for(lambda: batches(project)["small"].step not in ("", "setup"))
     worker = batches(project)["small"]
+    birth = birth_of(runner)
     os.kill(runner, signal.SIGKILL)
     assert worker.pid is not None
     os.kill(worker.pid, signal.SIGKILL)
-    wait_for(lambda: not is_alive(worker.pid, worker.birth))
+    wait_for(lambda: not is_alive(worker.pid, worker.birth) and not is_alive(runner, birth))
     ensure_runner(project.store)
     wait_for(lambda: batches(project)["small"].state is S.FINISHED)
     assert batches(project)["small"].attempt == 2

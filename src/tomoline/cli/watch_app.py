@@ -58,7 +58,7 @@ def watch_command(
         bool, typer.Option("--list", help="Tell what was taken, and what waits and why.")
     ] = False,
     stop: Annotated[
-        bool, typer.Option("--stop", help="Stop watching DIR; what it has queued is still run.")
+        bool, typer.Option("--stop", help="Stop watching DIR; what it has queued stays so.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="With --list: print as JSON.")] = False,
 ) -> None:

@@ -29,7 +29,7 @@ WRONG_ORDER = ErrorKind(
 BAD_NUMBERS = ErrorKind(
     "SCHED-05",
     "numbers of a schedule",
-    "A schedule runs at least once, and at least 0 minutes pass between starts.",
+    "A schedule runs at least once, and 0 minutes to 10 years pass between starts.",
     "Correct --times or --every.",
 )
 WRONG_STATE = ErrorKind(

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.queue.claim import is_held
-from tomoline.queue.process import birth_of, is_alive
+from tomoline.queue.process import birth_of, is_alive, is_dying
 from tomoline.queue.store import LOCK, WORK, Store
 
 OUTPUT = "runner.log"
@@ -83,7 +83,8 @@ def lock_holder(folder: Path) -> tuple[int, str] | None:
         found = int(pid), birth
     except (OSError, ValueError):
         return None
-    return found if is_alive(*found) or is_held(lock) else None
+    # The threads of one that was killed hold the lock a moment longer than it lives.
+    return found if is_alive(*found) or (not is_dying(*found) and is_held(lock)) else None
 
 
 def ensure_runner(store: Store) -> int:
