@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,19 @@ def wait_for_step(folder: Path, step: str) -> Batch:
     return found.running[0]
 
 
+@contextmanager
+def held_at_step(folder: Path, step: str) -> Iterator[Batch]:
+    """Stop the process of the one batch that runs while it is at a step, so that it stays there."""
+    one = wait_for_step(folder, step)
+    assert one.pid is not None
+    os.killpg(one.pid, signal.SIGSTOP)
+    try:
+        yield one
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(one.pid, signal.SIGCONT)
+
+
 def states(folder: Path, root: str = "TS_1") -> dict[str, str]:
     """Return the states of the steps in a record."""
     record = json.loads((folder / root / f"{root}.tomoline.json").read_text())
@@ -86,8 +100,8 @@ def states(folder: Path, root: str = "TS_1") -> dict[str, str]:
 
 def test_pause_at_a_step_then_kill_then_resume(folder: Path, alone: dict[str, str]) -> None:
     succeed("run", folder, "--detach", "--processors", "1")
-    wait_for_step(folder, "coarse_align")
-    told = succeed("pause", "--at-step", "-p", folder)
+    with held_at_step(folder, "coarse_align"):
+        told = succeed("pause", "--at-step", "-p", folder)
     assert "TS_1 (coarse_align)" in told.stderr
     status = wait_for(folder, lambda status: not status.running)
     assert [one.state for one in status.paused] == [S.PAUSED]
@@ -120,11 +134,11 @@ def test_another_container_kills_looks_and_starts_no_second_runner(folder: Path)
     """Say a web face in a container of its own, which sees the folder, but no process."""
     apart = in_another_namespace()
     succeed("run", folder, "--detach", "--processors", "1")
-    one = wait_for_step(folder, "coarse_align")
-    seen = tomoline("status", "-p", folder, prefix=apart)
-    assert seen.returncode == 0, seen.stderr
-    assert "QUEUE-08" not in seen.stderr
-    killed = tomoline("kill", "-p", folder, prefix=apart)
+    with held_at_step(folder, "coarse_align") as one:
+        seen = tomoline("status", "-p", folder, prefix=apart)
+        assert seen.returncode == 0, seen.stderr
+        assert "QUEUE-08" not in seen.stderr
+        killed = tomoline("kill", "-p", folder, prefix=apart)
     assert killed.returncode == 0, killed.stderr
     assert "Killed TS_1" in killed.stderr
     assert one.pid is not None

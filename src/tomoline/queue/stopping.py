@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from tomoline import errors
@@ -13,8 +12,6 @@ from tomoline.queue.rows import batch, wanted_of
 from tomoline.queue.store import Store
 
 S = BatchState
-LATE_S = 0.2
-"""Longer than a runner takes to see what is wanted."""
 HELD_S = 0.8
 """How long a kill waits for others that write into the store, before it does without."""
 
@@ -50,13 +47,10 @@ def kill(
 
     try:
         with store.patience(HELD_S):
+            # From here on nothing starts: a runner looks at what is wanted where it starts a batch.
             killed, running = _want_killed(store, patterns)
             if wait:
                 wait_until_killed(store, running, alive)
-            if wait and not patterns and alive(store) is not None:
-                # The runner may have been about to start one when it was told to stop.
-                time.sleep(LATE_S)
-                wait_until_killed(store, _stopped_late(store), alive)
     except TomolineError as error:
         from tomoline.queue.halting import ended_all, pointed_to_kill
 
@@ -96,10 +90,3 @@ def _want_killed(store: Store, patterns: Sequence[str]) -> tuple[list[Batch], li
             code=errors.queue.KILLED.code,
         )
     return killed, running
-
-
-def _stopped_late(store: Store) -> list[Batch]:
-    """Return what runs although nothing is to run."""
-    with store.read():
-        stopped = wanted_of(store) is RunState.STOPPED
-        return Queue(store).batches(states=(S.RUNNING,)) if stopped else []
