@@ -14,7 +14,7 @@ import pytest
 import restless_face
 from command import succeed
 from night import GOLD, make_series
-from processes import processes_of
+from processes import processes_left, processes_of
 from restless_face import LAST, NAMES
 
 from tomoline.errors import TomolineError
@@ -74,4 +74,4 @@ def test_four_faces_at_once(tmp_path: Path) -> None:
         assert ended == {
             name: BatchState.FAILED if name == "short" else BatchState.FINISHED for name in NAMES
         }, seed
-    assert processes_of(folder) == []
+    assert processes_left(folder) == []

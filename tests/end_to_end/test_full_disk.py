@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from command import content, copy_series, succeed
-from processes import processes_of
+from processes import processes_left, processes_of
 from small_disk import SmallDisk
 
 GOLD = "setup.gold_diameter_nm=10"
@@ -52,7 +52,7 @@ def disk(tmp_path: Path, small_series: Path) -> Iterator[SmallDisk]:
         wait_for(made, lambda status: any(one["step"] == "coarse_align" for one in running(status)))
         yield made
         made.run("kill", "-p", night)
-        assert processes_of(folder) == []
+        assert processes_left(folder) == []
     finally:
         made.close()
 

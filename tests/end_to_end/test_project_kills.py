@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from command import content, succeed
 from night import GOLD, make_series
-from processes import processes_of
+from processes import processes_left
 
 from tomoline.queue.launch import runner_process
 from tomoline.queue.log import explain_states
@@ -109,4 +109,4 @@ def test_killed_at_fifty_random_moments(tmp_path: Path) -> None:
         assert min(killed.values()) >= KILLS // 5, killed
         check(project, alone)
         check_nothing_complete_ran_again(project)
-    assert processes_of(folder) == []
+    assert processes_left(folder) == []

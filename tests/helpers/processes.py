@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,14 @@ def in_another_namespace() -> tuple[str, ...]:
     if not shutil.which(APART[0]) or subprocess.run(probe, capture_output=True).returncode:
         pytest.skip("a namespace of its own for processes is not allowed here")
     return APART
+
+
+def processes_left(folder: Path, wait_s: float = 20.0) -> list[str]:
+    """Return what still works for a project after a while, in which a runner may end by itself."""
+    until = time.monotonic() + wait_s
+    while (found := processes_of(folder)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
 
 
 def processes_of(folder: Path) -> list[str]:
