@@ -77,14 +77,17 @@ def _owner(path: Path) -> tuple[Path, str] | None:
     if folder is None:
         return None
     is_name = path.name == str(path) and not path.exists()
-    with Project.open(folder) as project:
-        with project.store.read() as db:
-            row = db.execute("SELECT name FROM data_set WHERE folder = ?", (str(whole),)).fetchone()
-        if row is not None:
-            return folder, str(row[0])
-        try:
+    try:
+        with Project.open(folder) as project:
+            query = "SELECT name FROM data_set WHERE folder = ?"
+            with project.store.read() as db:
+                row = db.execute(query, (str(whole),)).fetchone()
+            if row is not None:
+                return folder, str(row[0])
             if is_name and project.data_sets.entries([path.name]):
                 return folder, path.name
-        except TomolineError:
-            pass  # no data set of it: the run tells that there is no such file
+    except TomolineError:
+        # No data set of it, which is told as a file that is not there; or a project that may not
+        # be used: an acquisition that only lies in its folder has nothing to do with it.
+        pass
     return None

@@ -55,6 +55,15 @@ def test_acquisitions_stay_acquisitions(night: Path, monkeypatch: pytest.MonkeyP
     assert asked_of_project([Path("TS_1")]) is None
 
 
+def test_a_project_that_cannot_be_used_does_not_keep_an_acquisition_from_being_run(
+    night: Path,
+) -> None:
+    (night / "raw").mkdir()
+    (night / "raw" / "TS_3.mrc").touch()
+    (night / "tomoline.sqlite").write_bytes(b"damaged")
+    assert asked_of_project([Path("raw/TS_3.mrc")]) is None
+
+
 def test_what_is_mixed_or_missing_is_told(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TomolineError, match=r"PARAM-06.*others are not"):
         asked_of_project([Path("TS_1"), Path("../raw/TS_2.mrc")])
