@@ -40,6 +40,12 @@ def test_the_end_of_watching_says_what_becomes_of_what_was_queued(
     assert found in told
 
 
+@pytest.fixture(autouse=True)
+def no_runner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start none for a watch that a test has made."""
+    monkeypatch.setattr(Control, "recover", lambda self: [])
+
+
 def test_what_settles_says_how_long(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
