@@ -9,6 +9,7 @@ import pytest
 from microscope import Watched, mrc_bytes, put, tiff_bytes
 
 from tomoline.cli._watch import print_watches, stop_watch
+from tomoline.queue.control import Control
 
 
 @pytest.mark.parametrize(
