@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import TomolineError
-from tomoline.queue.project import VARIABLE, Project, is_project, project_around
+from tomoline.queue.project import Project, default_project, is_project, project_around
 
 
 def asked_of_project(
@@ -58,9 +58,8 @@ def asked_of_project(
 
 
 def _here() -> Path:
-    """Return the project that the variable names, or in which this folder lies."""
-    named = os.environ.get(VARIABLE)
-    found = Path(named) if named else project_around(Path.cwd())
+    """Return the project that is meant where nothing is named."""
+    found = default_project()
     if found is None:
         raise errors.project.NO_PROJECT.error(
             Path.cwd(),

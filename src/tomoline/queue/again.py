@@ -50,7 +50,7 @@ class Again(Listing):
             place = highest(db) + 1
             for index, one in enumerate(failed):
                 places = {"place": place + index, "retries": 0, "threads": 0, "alone": 0}
-                self._wait(db, one, "to be tried again", **places)
+                self._wait(one, "to be tried again", **places)
             for one in later:
                 self._hurry(db, one.name, one.id)
                 db.execute("UPDATE batch SET retries = 0 WHERE id = ?", (one.id,))
@@ -83,7 +83,7 @@ class Again(Listing):
         batch : Batch
             Running, paused, killed or failed.
         message, level, code : str
-            Of the event.
+            Of the event; the batch keeps the code, which says why it waits.
         **fields
             Columns that change with it, such as ``place``, ``retries``, ``not_before``.
 
@@ -95,7 +95,7 @@ class Again(Listing):
         with self._store.write() as db:
             other = waiting_of(db, batch.data_set)
             if other is None:
-                self._wait(db, batch, message, level=level, code=code, **fields)
+                self._wait(batch, message, level=level, code=code, **fields)
                 return
             self._join(db, batch, other, fields)
             message = f"{message}, as part of batch {other['id']}"
@@ -119,10 +119,8 @@ class Again(Listing):
         words = phrase(f"takes over batch {batch.id}", range_text(part))
         self._tell(batch.name, other["id"], words)
 
-    def _wait(self, db: sqlite3.Connection, batch: Batch, message: str, **fields: Any) -> None:
+    def _wait(self, batch: Batch, message: str, **fields: Any) -> None:
         change_state(self._store, batch, S.WAITING, message, **(ANEW | fields))
-        # Given to the above, this name means the event's.
-        db.execute("UPDATE batch SET code = '' WHERE id = ?", (batch.id,))
 
     def _hurry(self, db: sqlite3.Connection, name: str, number: int) -> None:
         """Have a batch not wait any longer for its next try after a failure."""

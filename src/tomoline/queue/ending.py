@@ -38,8 +38,6 @@ def write_end(store: Store, batch: Batch, how: End, now: float) -> None:
             when=now,
             **result.fields,
         )
-        with store.write() as db:  # to show why it waits
-            db.execute("UPDATE batch SET code = ? WHERE id = ?", (result.code, batch.id))
         return
     change_state(
         store,

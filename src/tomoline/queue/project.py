@@ -74,16 +74,11 @@ class Project:
         TomolineError
             PROJ-01 if there is none, and as `Store.open`.
         """
-        if named is None and os.environ.get(VARIABLE):
-            named = Path(os.environ[VARIABLE])
-        if named is not None:
-            return cls.open(named)
-        here = Path.cwd()
-        found = project_around(here)
+        found = named or default_project()
         if found is not None:
             return cls.open(found)
         raise errors.project.NO_PROJECT.error(
-            here, f"neither it nor a folder around it has {FILE}."
+            Path.cwd(), f"neither it nor a folder around it has {FILE}."
         )
 
     @property
@@ -174,6 +169,12 @@ class Project:
 def is_project(folder: Path) -> bool:
     """Whether a folder is a project's."""
     return (folder / FILE).is_file()
+
+
+def default_project() -> Path | None:
+    """Return the project meant where none is named: ``TOMOLINE_PROJECT``, else that around here."""
+    named = os.environ.get(VARIABLE)
+    return Path(named) if named else project_around(Path.cwd())
 
 
 def project_around(path: Path) -> Path | None:

@@ -8,7 +8,7 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -47,13 +47,14 @@ class Night:
         self.memory = 8 * GIB
         self.runner = self.new_runner()
 
-    def new_runner(self) -> Runner:
+    def new_runner(self, services: Sequence[ServiceThread] = ()) -> Runner:
         runner = Runner(
             self.store,
             self.launcher,
             clock=lambda: self.time,
             ticks=lambda: self.time,
             machine=lambda: (self.cores, self.memory),
+            services=services,
         )
         runner.begin()
         self.runner = runner
@@ -540,7 +541,7 @@ def test_a_process_that_cannot_be_started_is_started_later(night: Night) -> None
     with pytest.raises(TomolineError, match="no more processes"):
         night.go()
     assert night.states() == {"one": "waiting", "two": "waiting", "three": "waiting"}
-    assert night.batch("one").code == ""  # nothing is wrong with it
+    assert night.batch("one").code == "QUEUE-09"  # why it waits
     night.launcher.before = None
     night.turn(5.0)
     assert night.states()["one"] == "waiting"
@@ -817,15 +818,8 @@ class Busy:
 def test_the_runner_stays_while_a_service_is_busy(night: Night, holds_run: bool) -> None:
     service = Busy()
     thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=holds_run)
-    night.runner = Runner(
-        night.store,
-        night.launcher,
-        clock=lambda: night.time,
-        ticks=lambda: night.time,
-        machine=lambda: (3, 8 * GIB),
-        services=[thread],
-    )
-    night.runner.begin()
+    night.cores = 3
+    night.new_runner(services=[thread])
     try:
         night.go()
         for name in ("one", "two", "three"):
@@ -849,15 +843,8 @@ def test_a_watch_whose_service_fails_keeps_the_run(night: Night) -> None:
     service = Busy()
     service.fails = True
     thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=True)
-    night.runner = Runner(
-        night.store,
-        night.launcher,
-        clock=lambda: night.time,
-        ticks=lambda: night.time,
-        machine=lambda: (3, 8 * GIB),
-        services=[thread],
-    )
-    night.runner.begin()
+    night.cores = 3
+    night.new_runner(services=[thread])
     Watches(night.store).add(night.store.folder.parent, "tilt")
     try:
         night.want("running")
