@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tomoline.interruption import stop_quietly
+
 if TYPE_CHECKING:
     import typer
 
@@ -37,6 +39,7 @@ def keep_only(named: typer.Typer, arguments: Sequence[str]) -> None:
 def main() -> None:
     """Run the command line; errors leave it as a code, what was found, rule and remedy."""
     try:
+        stop_quietly()
         _run()
     except KeyboardInterrupt:  # while it was still loading, or while something was being told
         _interrupted()

@@ -14,11 +14,11 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
+from tomoline.interruption import stop_quietly
 from tomoline.queue.claim import take
 from tomoline.queue.job import EventWriter, Job
 from tomoline.queue.process import birth_of
@@ -49,7 +49,7 @@ def run_job(path: Path) -> int:
         `FINISHED`, `FAILED` or `PAUSED`.
     """
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        stop_quietly(signal.SIGTERM, again=False)
         job = Job.read(path)
         events = Events(Path(job.events))
     except TomolineError as error:
@@ -75,11 +75,6 @@ def run_job(path: Path) -> int:
             ending = {"state": "finished"}
         events.write_last("ended", **ending)
     return {"finished": FINISHED, "failed": FAILED, "paused": PAUSED}[ending["state"]]
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough; the end must not be cut short
-    raise KeyboardInterrupt
 
 
 def _ending(error: TomolineError, job: Job) -> dict[str, Any]:
