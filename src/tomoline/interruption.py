@@ -7,6 +7,7 @@ to stop lost. Half-made objects that are destroyed on the way out are heard of i
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
 import threading
@@ -44,6 +45,8 @@ def stop_quietly(number: int = signal.SIGINT, again: bool = True) -> None:
         raise KeyboardInterrupt
 
     signal.signal(number, stop)
+    # When all is done and only the interpreter is left to take apart, it has ended well.
+    atexit.register(signal.signal, number, signal.SIG_IGN)
 
 
 def _not_told(lost: UnraisableHookArgs) -> None:
