@@ -163,6 +163,11 @@ def volatile_writers(recipe: Recipe, chosen: list[Step[Any]]) -> list[Step[Any]]
     ]
 
 
+def volatile_results(step: Step[Any]) -> list[str]:
+    """Return the artifacts of a step that no file keeps."""
+    return [name for name in step.writes if ARTIFACTS[name].volatile]
+
+
 def needed_again(
     step: Step[Any],
     decision: Decision,
@@ -181,7 +186,7 @@ def needed_again(
     data_set, held
         Where its results would be.
     """
-    volatile = [name for name in step.writes if ARTIFACTS[name].volatile]
+    volatile = volatile_results(step)
     if decision.action not in ("keep", "leave") or not volatile:
         return decision
     for name in volatile:

@@ -22,7 +22,15 @@ from tomoline.workflow.durable import DiskWriter, boot_id
 from tomoline.workflow.fingerprint import digest, identity
 from tomoline.workflow.held import Held
 from tomoline.workflow.memory import PeakMemory
-from tomoline.workflow.plan import Decision, decide, needed_again, plan, select, volatile_writers
+from tomoline.workflow.plan import (
+    Decision,
+    decide,
+    needed_again,
+    plan,
+    select,
+    volatile_results,
+    volatile_writers,
+)
 from tomoline.workflow.record import OutputRecord, Record, StepRecord, WarningRecord, jsonable
 
 
@@ -117,7 +125,7 @@ def run_recipe(
                 params = parameters[step.name]
                 forced = bool(first) and step in chosen
                 decision = decide(step, params, data_set, record, forced=forced)
-                if decision.action == "keep":
+                if decision.action == "keep" and volatile_results(step):
                     all_of_them = plan(
                         recipe, parameters, data_set, record, first, last, held, only=only
                     )

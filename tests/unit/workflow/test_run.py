@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workflow_fakes import RECIPE, Listener, calls, parameters, source_file
 
+import tomoline.workflow.plan as plan_module
+import tomoline.workflow.run as run_module
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import TomolineError
+from tomoline.steps import Step
 from tomoline.workflow.dataset import DataSet, find
-from tomoline.workflow.plan import plan
+from tomoline.workflow.plan import Decision, plan
 from tomoline.workflow.record import Record
 from tomoline.workflow.run import load_record, run_recipe
 from tomoline.workflow.show import Shown, show
@@ -39,6 +43,23 @@ def test_all_steps_run_once_and_then_none(data_set: DataSet) -> None:
     assert again.ran == []
     assert again.kept == ["first", "second", "third"]
     assert calls == []
+
+
+def test_what_is_finished_is_looked_at_once(
+    data_set: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(data_set)
+    looked_at = []
+    look = run_module.decide
+
+    def decide(step: Step[Any], *rest: Any, **others: Any) -> Decision:
+        looked_at.append(step.name)
+        return look(step, *rest, **others)
+
+    monkeypatch.setattr(run_module, "decide", decide)
+    monkeypatch.setattr(plan_module, "decide", decide)
+    run(data_set)
+    assert looked_at == ["first", "second", "third"]
 
 
 def test_a_changed_parameter_runs_its_step_and_what_depends_on_it(data_set: DataSet) -> None:
