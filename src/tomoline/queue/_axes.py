@@ -69,8 +69,7 @@ def pair_up(paths: Sequence[Path]) -> list[tuple[Path, Path | None]]:
         if not others:
             found.append((path, None))
             continue
-        # The same extension is the better partner.
-        other = min(others, key=lambda one: one.suffix != path.suffix)
+        other = others[0]  # where there are more, they share a root name, and none is added
         taken |= {path, other}
         found.append((path, other) if path.stem.endswith("a") else (other, path))
     return found

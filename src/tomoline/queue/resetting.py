@@ -110,8 +110,6 @@ def put_aside(entry: DataSetEntry) -> Path | None:
     if not folder.is_dir():
         return None
     records = [record_path(folder, root) for root in entry.roots]
-    if all(record_or_none(one) is not None for one in records):
-        return None
     sources = [one.resolve() for one in (entry.source, entry.source_b) if one is not None]
     if any(folder.resolve() in one.parents or not one.exists() for one in sources):
         return None
