@@ -1,6 +1,7 @@
 """Shared fixtures: the recordings of real microscopes, where they are at hand."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,12 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         del os.environ["XDG_CONFIG_HOME"]
     else:
         os.environ["XDG_CONFIG_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Let programs be interrupted that the tests start, also where the tests themselves cannot be.
+
+    A shell that puts a command into the background lets it, and all that it starts, ignore SIGINT.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
