@@ -14,7 +14,6 @@ from tomoline import errors
 from tomoline.cli._project_given import (
     MOST_LINES,
     Given,
-    put_defaults,
     read_user_defaults,
     set_on,
     warn,
@@ -30,7 +29,8 @@ if TYPE_CHECKING:
 def new_project(folder: Path, deliver: Path | None, given: Given) -> None:
     """Make a project with its layers."""
     from tomoline.queue.project import Project
-    from tomoline.surfaces.project_values import check_new, set_project_values
+    from tomoline.surfaces.project_values import put_user_defaults, set_project_values
+    from tomoline.surfaces.value_checks import check_new
 
     path, defaults = read_user_defaults()
     if given.values is not None:
@@ -39,7 +39,7 @@ def new_project(folder: Path, deliver: Path | None, given: Given) -> None:
         typer.echo(f"project {project.name} in {project.folder}")
         typer.echo(f"results go to {project.deliver}/NAME")
         if defaults:
-            put_defaults(project, path, defaults)
+            put_user_defaults(project, path, defaults)
         if given.values is not None:
             set_project_values(project, given.values)
         for name, values in project.layers.all().items():
@@ -59,6 +59,8 @@ def add_paths(
     queue: bool,
 ) -> None:
     """Add acquisitions with parameters of their own, all in one transaction."""
+    from tomoline.queue.reach import missing_axes
+
     if len(paths) > 1000 and sys.stderr.isatty():
         sys.stderr.write(f"looking at {len(paths)} files ...\n")
     start = time.time()
@@ -69,7 +71,8 @@ def add_paths(
             set_on(project, [entry.name for entry in entries], given.values)
             names = [entry.id for entry in entries]
             entries = [one for number in names if (one := project.data_sets.by_id(number))]
-    lonely = _lonely(project, [entry for entry in entries if entry.added >= start])
+    fresh = [entry for entry in entries if entry.added >= start]
+    lonely = {entry.id for entry in missing_axes(project.store, fresh)}
     entries = [_paired(project, entry) if entry.id in lonely else entry for entry in entries]
     lonely = {entry.id for entry in entries if entry.id in lonely and not entry.dual}
     new = [entry for entry in entries if entry.added >= start]
@@ -92,22 +95,6 @@ def add_paths(
     there_text = f", {len(entries) - len(new)} there already" if len(new) < len(entries) else ""
     queued = f", {len(ready)} queued" if queue else ""
     typer.echo(f"{count_of(len(new), 'data set')} added{there_text}{queued}")
-
-
-def _lonely(project: Project, entries: Sequence[DataSetEntry]) -> set[int]:
-    """Return the data sets that are marked dual axis and have one stack."""
-    from tomoline.queue.data_sets import DUAL
-    from tomoline.queue.layers import effective
-
-    shared = list(project.layers.all().values())
-    own = project.data_sets.all_given()
-    return {
-        entry.id
-        for entry in entries
-        if entry.recipe == "tilt"
-        and not entry.dual
-        and effective(DUAL, [*shared, own[entry.id][0]])
-    }
 
 
 def _paired(project: Project, entry: DataSetEntry) -> DataSetEntry:

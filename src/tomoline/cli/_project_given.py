@@ -13,6 +13,7 @@ import typer
 
 from tomoline import errors
 from tomoline.errors import Notice
+from tomoline.queue.table_keys import BOUNDARY, EXCLUDED, MONTAGE, TWO_SURFACES
 
 if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry
@@ -62,8 +63,8 @@ class Boxes:
         """Return the parameters that they are, with the options as they were written."""
         found = []
         for value, key, option in (
-            (self.montage, "setup.montage", "montage"),
-            (self.two_surfaces, "find_fiducials.two_surfaces", "two-surfaces"),
+            (self.montage, MONTAGE, "montage"),
+            (self.two_surfaces, TWO_SURFACES, "two-surfaces"),
         ):
             if value is not None:
                 found.append((f"{key}={int(value)}", f"--{'' if value else 'no-'}{option}"))
@@ -71,10 +72,10 @@ class Boxes:
             path = os.path.abspath(self.boundary)
             if not os.path.isfile(path):
                 raise errors.files.MISSING.error(path, "there is no such boundary model.")
-            found.append((f"find_fiducials.boundary_model={path}", f"--boundary {self.boundary}"))
+            found.append((f"{BOUNDARY}={path}", f"--boundary {self.boundary}"))
         if self.exclude_views is not None:
             text = self.exclude_views
-            found.append((f"setup.exclude_views={text}", f"--exclude-views {text or repr('')}"))
+            found.append((f"{EXCLUDED}={text}", f"--exclude-views {text or repr('')}"))
         return found
 
 
@@ -168,11 +169,3 @@ def read_user_defaults() -> tuple[Path, Mapping[str, LayerValue]]:
 
     path = defaults_path()
     return path, user_defaults(path)
-
-
-def put_defaults(project: Project, path: Path, defaults: Mapping[str, LayerValue]) -> None:
-    """Keep the user's defaults as the lowest layer."""
-    from tomoline.queue.layers import USER_DEFAULTS, digest_of
-
-    file, digest = (str(path), digest_of(path)) if path.exists() else ("", "")
-    project.layers.put(USER_DEFAULTS, defaults, file=file, digest=digest)

@@ -10,6 +10,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tomoline.queue.table_keys import (
+    BOUNDARY,
+    DUAL,
+    EXCLUDED,
+    MONTAGE,
+    TABLE_RECIPE,
+    TWO_SURFACES,
+)
+
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
 
@@ -26,8 +35,6 @@ HEADINGS = (
     "own",
     "source",
 )
-BOUNDARY = "find_fiducials.boundary_model"
-EXCLUDED = "setup.exclude_views"
 
 
 class Own(NamedTuple):
@@ -122,8 +129,6 @@ def _cells(line: Line) -> tuple[str, ...]:
 
 
 def _lines(project: Project, patterns: Sequence[str]) -> list[Line]:
-    from tomoline.queue.data_sets import TABLE_RECIPE
-
     with project.store.read() as db:
         shared = list(project.layers.all().values())
         chosen = {one.id for one in project.data_sets.entries(patterns)} if patterns else None
@@ -177,15 +182,15 @@ def _own(shared: Sequence[Mapping[str, Any]], has: bool, given: str, given_b: st
 
     own, own_b = json.loads(given), json.loads(given_b)
     layers = [*shared, own] if has else []
-    montage = bool(effective("setup.montage", layers))
-    two_surfaces = bool(effective("find_fiducials.two_surfaces", layers))
+    montage = bool(effective(MONTAGE, layers))
+    two_surfaces = bool(effective(TWO_SURFACES, layers))
     excluded = effective(EXCLUDED, layers) or []
     excluded_b = own_b[EXCLUDED][0] if EXCLUDED in own_b else []
     count = len(own) + len(own_b)
     views = ranges(excluded) + (f" / b: {ranges(excluded_b)}" if excluded_b else "")
     texts = ("yes" if montage else "-", "2" if two_surfaces else "-", views or "-")
     return Own(
-        bool(effective("setup.dual_axis", layers)),
+        bool(effective(DUAL, layers)),
         montage,
         two_surfaces,
         effective(BOUNDARY, layers) or "",

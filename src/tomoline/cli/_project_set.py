@@ -13,11 +13,11 @@ from tomoline.cli._project_given import (
     MOST_LINES,
     Boxes,
     Given,
-    put_defaults,
     read_user_defaults,
     set_on,
     tell_axes,
 )
+from tomoline.queue.table_keys import BOXES, DUAL
 from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def apply(
     if written:
         _add_boxes(values, written)
     if unset:
-        from tomoline.surfaces.project_values import key_of
+        from tomoline.surfaces.parameter_names import key_of
 
         unset = [key for text in unset for key in key_of(text)]
     something = bool(
@@ -71,11 +71,9 @@ def apply(
 
 def copy_down(project: Project, name: str, keys: Sequence[str], every: bool) -> None:
     """Copy parameters of a line to all lines below it."""
-    from tomoline.queue.data_sets import TABLE_KEYS
-
-    wanted = list(TABLE_KEYS)
+    wanted = list(BOXES)
     if keys:
-        from tomoline.surfaces.project_values import key_of
+        from tomoline.surfaces.parameter_names import key_of
 
         wanted = [found for key in keys for found in key_of(key)]
     if every:
@@ -151,7 +149,7 @@ def _set_project(
     axis: str,
 ) -> None:
     from tomoline.queue.layers import OF_B
-    from tomoline.surfaces.project_values import set_project_values
+    from tomoline.surfaces.project_values import put_user_defaults, set_project_values
     from tomoline.workflow.given import LayerValue
 
     if boxes.deliver is not None:
@@ -164,11 +162,11 @@ def _set_project(
         typer.echo(retries_text(*retries_of(project.store)))
     if boxes.user_defaults:
         path, defaults = read_user_defaults()
-        put_defaults(project, path, defaults)
+        put_user_defaults(project, path, defaults)
         typer.echo(f"user defaults: {count_of(len(defaults), 'parameter')} of {path}")
     if boxes.dual is not None:
         option = "--dual" if boxes.dual else "--no-dual"
-        values.values["setup.dual_axis"] = LayerValue(boxes.dual, option)
+        values.values[DUAL] = LayerValue(boxes.dual, option)
     for kind in taken_away:
         project.layers.put(f"{kind} template", {})
         project.layers.put(f"{kind} template{OF_B}", {})

@@ -44,7 +44,7 @@ def print_explanation(
     from tomoline.params import describe
     from tomoline.recipes import STEPS
     from tomoline.surfaces import options
-    from tomoline.surfaces.project_values import key_of
+    from tomoline.surfaces.parameter_names import key_of
 
     entry = project.data_sets.entry(name)
     if axis not in ("", "a", "b") or (axis and not entry.dual):
@@ -116,17 +116,15 @@ def _faults(project: Project, entries: Sequence[DataSetEntry]) -> Iterator[Tomol
 
     Most data sets have the same parameters, which are read once.
     """
-    from tomoline.queue.data_sets import DUAL
-    from tomoline.queue.layers import effective
+    from tomoline.queue.reach import missing_axes
 
-    shared = list(project.layers.all().values())
+    lonely = {entry.id for entry in missing_axes(project.store, entries)}
     own = project.data_sets.all_given()
     known: dict[str, Mapping[str, StepParams] | list[TomolineError]] = {}
     for done, entry in enumerate(entries):
         if len(entries) > 1000 and done % 1000 == 0 and sys.stderr.isatty():
             sys.stderr.write(f"\rchecked {done} of {len(entries)} data sets")
-        marked = entry.recipe == "tilt" and effective(DUAL, [*shared, own[entry.id][0]])
-        if marked and not entry.dual:
+        if entry.id in lonely:
             yield errors.project.NOT_DUAL.error(entry.name, "the other stack is not known.")
         sources = (entry.source, *((entry.source_b,) if entry.source_b else ()))
         axes = ("a", "b") if entry.dual else ("",)

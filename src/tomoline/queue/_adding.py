@@ -17,16 +17,12 @@ from tomoline.queue.model import DataSetEntry, EventKind
 from tomoline.queue.records import RECORD_SUFFIX
 from tomoline.queue.rows import to_data_set
 from tomoline.queue.store import Store, to_json
+from tomoline.queue.table_keys import BOXES, DUAL, TABLE_RECIPE
 
-DUAL = "setup.dual_axis"
-TABLE_KEYS = (DUAL, "setup.montage", "find_fiducials.two_surfaces")
-"""Etomo's three boxes of a line, which a new line takes from the one before."""
-TABLE_RECIPE = "tilt"
-"""The recipe whose data sets have them."""
 BEFORE = "from the line before"
 FOUND = "from the stacks given"
 AUTOMATIC = frozenset({BEFORE, FOUND})
-"""Where values of `TABLE_KEYS` are from that nobody has decided on."""
+"""Where values of `BOXES` are from that nobody has decided on."""
 
 
 class Table:
@@ -228,7 +224,7 @@ class Table:
 
     def _boxes(self, given: Values) -> dict[str, object]:
         layers = [*self._shared, given]
-        return {key: bool(effective(key, layers, False)) for key in TABLE_KEYS}
+        return {key: bool(effective(key, layers, False)) for key in BOXES}
 
     def _folder_for(self, one: Acquisition) -> Path:
         from tomoline.recipes import RECIPES

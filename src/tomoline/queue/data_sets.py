@@ -13,7 +13,7 @@ from typing import Any
 from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import Looked, read_paths
-from tomoline.queue._adding import DUAL, TABLE_KEYS, TABLE_RECIPE, Table
+from tomoline.queue._adding import Table
 from tomoline.queue._axes import stack_beside
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
@@ -22,8 +22,7 @@ from tomoline.queue.layers import Layers, Values, as_values, effective, told
 from tomoline.queue.model import BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch, to_data_set
 from tomoline.queue.store import Store, to_json
-
-__all__ = ["DUAL", "TABLE_KEYS", "TABLE_RECIPE", "DataSets"]
+from tomoline.queue.table_keys import BOXES, DUAL
 
 
 class DataSets(Lookup):
@@ -250,7 +249,7 @@ class DataSets(Lookup):
             db.execute(f"UPDATE data_set SET {column} = ? WHERE id = ?", (path, entry.id))
             self._tell(entry, f"acquisition is now {path}")
 
-    def copy_down(self, name: str, keys: Sequence[str] = TABLE_KEYS) -> int:
+    def copy_down(self, name: str, keys: Sequence[str] = BOXES) -> int:
         """Copy parameters, as they hold for a line of the table, to all lines below it.
 
         What no layer gives is unset there. Dual axis goes only where the stacks agree.

@@ -12,6 +12,8 @@ from tomoline import errors
 from tomoline.errors import Notice
 from tomoline.queue.model import DataSetEntry, EventKind
 from tomoline.queue.store import Store, to_json
+from tomoline.queue.table_keys import BOUNDARY, EXCLUDED
+from tomoline.queue.words import count_of
 
 USER_DEFAULTS = "user defaults"
 PROJECT = "project"
@@ -110,7 +112,7 @@ class Layers:
                     (name, rank, file, digest, to_json(as_values(values))),
                 )
             source = f" of {file}" if file else ""
-            count = f"{len(values)} parameter{'' if len(values) == 1 else 's'}"
+            count = count_of(len(values), "parameter")
             text = f"{count}{source}" if values or file else "taken away"
             self.store.add_event(EventKind.PROJECT, f"{name}: {text}")
 
@@ -159,8 +161,8 @@ class Layers:
         layers = [*shared.items(), (DATA_SET, own)]
         if axis == "b":
             # The boundary model of axis a is drawn on its own views.
-            own.pop("find_fiducials.boundary_model", None)
-            own.pop("setup.exclude_views", None)
+            own.pop(BOUNDARY, None)
+            own.pop(EXCLUDED, None)
             layers.append((AXIS_B, json.loads(row["given_b"]) if row else {}))
         return [{"name": name, "values": values} for name, values in layers if values]
 
@@ -179,7 +181,7 @@ class Layers:
         Raises
         ------
         TomolineError
-            PARAM-04 where the recipe has no such parameter.
+            PARAM-03 where the recipe has no such parameter.
         """
         from tomoline.params import describe
         from tomoline.recipes import RECIPES

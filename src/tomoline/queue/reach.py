@@ -13,11 +13,11 @@ from tomoline.errors import Faults, TomolineError
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.records import DONE, record_or_none, record_path
 from tomoline.queue.store import Store
+from tomoline.queue.table_keys import DUAL, TABLE_RECIPE
 
 if TYPE_CHECKING:
     from tomoline.recipes import Recipe
 
-DUAL = "setup.dual_axis"
 NAMED = 8
 """How many data sets a message names."""
 
@@ -105,6 +105,23 @@ def _refuse_gaps(
         raise Faults(faults)
 
 
+def missing_axes(store: Store, entries: Sequence[DataSetEntry]) -> list[DataSetEntry]:
+    """Return the data sets that are marked dual axis and have one stack, in the table's order."""
+    from tomoline.queue.layers import Layers, effective
+
+    single = {one.id: one for one in entries if not one.dual and one.recipe == TABLE_RECIPE}
+    marked = bool(effective(DUAL, Layers(store).all().values()))
+    with store.read() as db:
+        rows = db.execute("SELECT id, given FROM data_set ORDER BY place").fetchall()
+    return [
+        single[number]
+        for number, given in rows
+        # Reading the JSON of tens of thousands takes longer than all the rest.
+        if number in single
+        and (effective(DUAL, [json.loads(given)], marked) if DUAL in given else marked)
+    ]
+
+
 def refuse_missing_axes(store: Store, entries: Sequence[DataSetEntry]) -> None:
     """Refuse data sets that are marked dual axis and have one stack.
 
@@ -113,18 +130,9 @@ def refuse_missing_axes(store: Store, entries: Sequence[DataSetEntry]) -> None:
     Faults
         PROJ-11 for each of them.
     """
-    from tomoline.queue.layers import Layers, effective
-
-    single = {entry.id: entry for entry in entries if not entry.dual and entry.recipe == "tilt"}
-    marked = bool(effective(DUAL, Layers(store).all().values()))
-    with store.read() as db:
-        rows = db.execute("SELECT id, given FROM data_set ORDER BY place").fetchall()
     faults: list[TomolineError] = [
-        errors.project.NOT_DUAL.error(single[number].name, f"it has {single[number].source}.")
-        for number, given in rows
-        # Reading the JSON of tens of thousands takes longer than all the rest.
-        if number in single
-        and (effective(DUAL, [json.loads(given)], marked) if DUAL in given else marked)
+        errors.project.NOT_DUAL.error(entry.name, f"it has {entry.source}.")
+        for entry in missing_axes(store, entries)
     ]
     if faults:
         raise Faults(faults)

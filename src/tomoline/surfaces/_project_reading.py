@@ -12,6 +12,7 @@ from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.recipes import STEPS
 from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
+from tomoline.surfaces.parameter_names import DIRECTIVE_STARTS
 from tomoline.surfaces.parameters import Resolution, gather
 from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
 from tomoline.workflow.given import LayerValue, Origin
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 NAMING = frozenset({"setup.name", "setup.dataset_directory", "setup.stack_extension", "scan.name"})
 """Parameters that tell which acquisition is meant; in a project its table does."""
-DIRECTIVE_STARTS = ("setupset.", "comparam.", "runtime.")
 
 
 def read_values(

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.files import ebt
+from tomoline.queue.layers import effective
+from tomoline.queue.table_keys import DUAL, EXCLUDED, MONTAGE, TWO_SURFACES
 from tomoline.surfaces._etomo_files import batch_file_of, stacks_of
 from tomoline.surfaces._etomo_told import told
 from tomoline.surfaces._values import convert
 from tomoline.surfaces.project_values import (
     ProjectValues,
     defaults_path,
+    put_user_defaults,
     read_values,
     set_project_values,
     user_defaults,
@@ -31,13 +34,10 @@ if TYPE_CHECKING:
     from tomoline.queue.model import DataSetEntry
     from tomoline.queue.project import Project
 
-EXCLUDE = "setup.exclude_views"
 NAMING = ("setup.name", "setup.dataset_directory", "setup.stack_extension")
 """What tells which stack is meant; here the table does."""
-DUAL = "setup.dual_axis"
-BOXES = ("setup.montage", "find_fiducials.two_surfaces")
-"""What Etomo's table says of each stack, besides its axes."""
 
+_NOT_SAID = object()
 Values = dict[str, LayerValue]
 
 
@@ -160,11 +160,11 @@ def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
             own |= {
                 key: value
                 for key, value in one.values.items()
-                if key not in own and _shared_value(key, present) != [value.value]
+                if key not in own and effective(key, present, _NOT_SAID) != value.value
             }
             was_there = project.data_sets.by_source(one.stacks[0]) is not None
             try:
-                found = project.data_sets.add(stacks, values=_pairs(own), origin=origin)
+                found = project.data_sets.add(stacks, values=own, origin=origin)
             except Faults as several:
                 faults += several.faults
                 continue
@@ -175,9 +175,9 @@ def apply(project: Project, planned: EtomoPlan) -> list[DataSetEntry]:
                 continue
             [entry] = found
             if was_there:
-                project.data_sets.set([entry.name], _pairs(own))
+                project.data_sets.set([entry.name], own)
             if one.values_b:
-                project.data_sets.set([entry.name], _pairs(one.values_b), axis="b")
+                project.data_sets.set([entry.name], one.values_b, axis="b")
             if entry.run != one.row.run:
                 project.data_sets.set_run([entry.name], one.row.run)
             entries.append(project.data_sets.entry(entry.name))
@@ -194,36 +194,23 @@ def create(folder: Path, planned: EtomoPlan) -> Project:
     TomolineError
         PROJ-02, PROJ-05, PROJ-06 where it cannot be made.
     """
-    from tomoline.queue.layers import USER_DEFAULTS, digest_of
     from tomoline.queue.project import Project
 
     path = defaults_path()
     defaults = user_defaults(path)
     project = Project.create(folder, deliver=planned.deliver)
     if defaults:
-        project.layers.put(USER_DEFAULTS, defaults, file=str(path), digest=digest_of(path))
+        put_user_defaults(project, path, defaults)
     return project
-
-
-def _pairs(values: Values) -> dict[str, tuple[Any, str]]:
-    return {key: (one.value, one.where) for key, one in values.items()}
 
 
 def _boxes(one: PlannedRow, shared: Sequence[Mapping[str, Any]]) -> Values:
     """Return the boxes of a line, which would else be those of the line before."""
     found = {DUAL: LayerValue(one.row.dual, one.where)}
-    for key in BOXES:
-        value = _shared_value(key, shared) or [False]
-        found[key] = one.values.get(key, LayerValue(value[0], one.where))
+    for key in (MONTAGE, TWO_SURFACES):
+        value = effective(key, shared, False)
+        found[key] = one.values.get(key, LayerValue(value, one.where))
     return found
-
-
-def _shared_value(key: str, shared: Sequence[Mapping[str, Any]]) -> list[Any]:
-    """Return the value that all data sets share in a list, an empty one if there is none."""
-    for layer in reversed(shared):
-        if key in layer:
-            return [layer[key][0]]
-    return []
 
 
 def _plan_row(
@@ -248,13 +235,13 @@ def _plan_row(
                 values_b |= template.values_b
         values |= given.values
         values_b |= given.values_b
-    if row.dual and row.skip_b and not (EXCLUDE in values_b and values_b[EXCLUDE].value):
+    if row.dual and row.skip_b and not (EXCLUDED in values_b and values_b[EXCLUDED].value):
         try:
             views = list(convert(row.skip_b, tuple[int, ...]))
         except ValueError as error:
             text = f"bskip of row {row.id} is {row.skip_b!r}; it {error}."
             raise errors.project.BAD_ETOMO.error(where, text) from error
-        values_b[EXCLUDE] = LayerValue(views, f"{where} (bskip)")
+        values_b[EXCLUDED] = LayerValue(views, f"{where} (bskip)")
     return PlannedRow(row, stacks, values, values_b if row.dual else {}, where)
 
 

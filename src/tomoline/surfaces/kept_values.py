@@ -47,3 +47,9 @@ class ProjectValues:
     templates: dict[str, TemplateValues] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     notices_b: list[Notice] = field(default_factory=list)
+
+    def of_axes(self, axis: str = "") -> tuple[dict[str, LayerValue], dict[str, LayerValue]]:
+        """Return what is for both axes, and what is for axis b: all, where `axis` is ``b``."""
+        if axis == "b":
+            return {}, {**self.values, **self.values_b}
+        return self.values, self.values_b

@@ -10,6 +10,7 @@ import pytest
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.project import Project
 from tomoline.surfaces import project_values as values
+from tomoline.surfaces.parameter_names import key_of
 from tomoline.surfaces.templates import TemplatePlaces
 from tomoline.workflow.given import LayerValue
 
@@ -145,11 +146,11 @@ def test_the_users_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_parameter_is_known_by_each_of_its_names() -> None:
     for name in (THICKNESS, "thickness_px", "comparam.tilt.tilt.THICKNESS"):
-        assert values.key_of(name) == [THICKNESS]
+        assert key_of(name) == [THICKNESS]
     for name, near in (
         ("reconstruct.thicknes_px", THICKNESS),
         ("comparam.tilt.tilt.THICKNES", "THICKNESS"),
         ("threads", "no parameter threads"),
     ):
         with pytest.raises(TomolineError, match=near):
-            values.key_of(name)
+            key_of(name)

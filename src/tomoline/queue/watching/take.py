@@ -18,11 +18,12 @@ from tomoline.queue._acquisitions import Looked
 from tomoline.queue._adding import FOUND
 from tomoline.queue.batch_range import Range, joined, range_of
 from tomoline.queue.batches import Queue
-from tomoline.queue.data_sets import DUAL, TABLE_RECIPE, DataSets
+from tomoline.queue.data_sets import DataSets
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.line import waiting_of
 from tomoline.queue.model import Batch, BatchState, DataSetEntry, EventKind
 from tomoline.queue.store import Store
+from tomoline.queue.table_keys import DUAL, TABLE_RECIPE
 from tomoline.queue.watches import Watch, origin_of
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import shown
