@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tomoline import errors
 from tomoline.queue.store_faults import FILE
@@ -48,17 +49,12 @@ def follow_folder(db: sqlite3.Connection, folder: Path, lock: Path) -> None:
     if before and not _is_left(lock):
         found = f"its runner is at work, and knows it as {before[0]}."
         raise errors.project.OTHER_PLACE.error(folder, found)
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if before:
-            _follow(db, before, str(folder), copied=os.path.exists(os.path.join(before[1], FILE)))
-        place = json.dumps([str(folder), real], ensure_ascii=False)
-        db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (PLACE, place))
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
+    db.execute("BEGIN IMMEDIATE")  # whatever breaks, the store is closed, and nothing has changed
+    if before:
+        _follow(db, before, str(folder), copied=os.path.exists(os.path.join(before[1], FILE)))
+    place = _json([str(folder), real])
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (PLACE, place))
+    db.execute("COMMIT")
 
 
 def _is_left(lock: Path) -> bool:
@@ -96,28 +92,22 @@ def _follow(db: sqlite3.Connection, before: list[str], now: str, *, copied: bool
     if row and row[0] and (deliver := moved.path(row[0])) != row[0]:
         moved.former.append((row[0], deliver))
         db.execute("UPDATE meta SET value = ? WHERE key = 'setting.deliver'", (deliver,))
-    for table, column, key in (
-        ("data_set", "source", "id"),
-        ("data_set", "source_b", "id"),
-        ("data_set", "folder", "id"),
-        ("watch", "folder", "id"),
-    ):
-        rows = db.execute(f"SELECT {key}, {column} FROM {table} WHERE {column} != ''").fetchall()
+    for column in ("source", "source_b", "folder"):
+        rows = db.execute(f"SELECT id, {column} FROM data_set WHERE {column} != ''").fetchall()
         changes = [(path, row[0]) for row in rows if (path := moved.path(row[1])) != row[1]]
-        db.executemany(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", changes)
-    for watch, path in db.execute("SELECT watch, path FROM seen").fetchall():
-        if (there := moved.path(path)) != path:
-            db.execute(
-                "UPDATE seen SET path = ? WHERE watch = ? AND path = ?", (there, watch, path)
-            )
+        db.executemany(f"UPDATE data_set SET {column} = ? WHERE id = ?", changes)
+    _follow_watches(db, moved)
     for table, column, key in (
         ("data_set", "given", "id"),
         ("data_set", "given_b", "id"),
         ("layer", "given", "name"),
     ):
         for number, text in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall():
-            if (changed := moved.values(text)) != text:
-                db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (changed, number))
+            # Of many thousands only those that can hold a path are read.
+            if '"/' in text and moved.follow(given := json.loads(text)):
+                db.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (_json(given), number)
+                )
     # What runs is known by its job files, which have moved too; a copy's have nobody.
     db.execute("UPDATE run SET pid = NULL, birth = ''")
     db.execute("UPDATE batch SET pid = NULL, birth = '' WHERE state = 'running'")
@@ -130,6 +120,29 @@ def _follow(db: sqlite3.Connection, before: list[str], now: str, *, copied: bool
         "INSERT INTO event (time, level, kind, message) VALUES (?, 'warning', 'project', ?)",
         (time.time(), f"{what} from {before[0]} to {now}; paths follow"),
     )
+
+
+def _follow_watches(db: sqlite3.Connection, moved: _Moved) -> None:
+    from tomoline.queue.watches import origin_of  # which imports the store itself
+
+    for watch, folder, text in db.execute("SELECT id, folder, settings FROM watch").fetchall():
+        if (there := moved.path(folder)) != folder:
+            db.execute("UPDATE watch SET folder = ? WHERE id = ?", (there, watch))
+            origins = (origin_of(there), origin_of(folder))
+            db.execute("UPDATE batch SET origin = ? WHERE origin = ?", origins)
+            moved.former.append((folder, there))  # with what is missing there just now
+        settings = json.loads(text)
+        if moved.follow(settings.get("values", {})):
+            db.execute("UPDATE watch SET settings = ? WHERE id = ?", (_json(settings), watch))
+    for watch, path in db.execute("SELECT watch, path FROM seen").fetchall():
+        if (there := moved.path(path)) != path:
+            db.execute(
+                "UPDATE seen SET path = ? WHERE watch = ? AND path = ?", (there, watch, path)
+            )
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 class _Moved:
@@ -149,15 +162,14 @@ class _Moved:
         beside = os.path.normpath(os.path.join(self._now, os.path.relpath(path, self._before)))
         return beside if os.path.lexists(beside) else path
 
-    def values(self, text: str) -> str:
-        """Return parameters, of which those that are files have moved."""
-        if not any(one in text for one, _ in self.former):
-            return text
-        given = json.loads(text)
+    def follow(self, given: dict[str, Any]) -> bool:
+        """Change parameters that are files which have moved; tell whether there were any."""
+        changed = False
         for key, (value, where) in given.items():
             if isinstance(value, str) and os.path.isabs(value):
                 given[key] = [self.path(value), where]
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+                changed = changed or given[key][0] != value
+        return changed
 
     def _inside(self, path: str) -> Iterator[str]:
         for folder, now in self.former:
