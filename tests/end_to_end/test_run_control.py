@@ -17,8 +17,8 @@ import pytest
 from command import COMMAND, content, succeed, tomoline
 from processes import in_another_namespace
 
-from tomoline.queue.killing import group_of
 from tomoline.queue.model import Batch, BatchState
+from tomoline.queue.process import group_of
 from tomoline.queue.project import Project
 from tomoline.queue.status import Status
 

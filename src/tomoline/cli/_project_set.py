@@ -189,15 +189,12 @@ def _set_project(
 
 
 def _tell_running(project: Project, entries: Sequence[DataSetEntry] | None) -> None:
-    with project.store.read() as db:
-        rows = db.execute(
-            "SELECT data_set.id, name FROM batch JOIN data_set ON data_set.id = batch.data_set"
-            " WHERE batch.state = 'running' ORDER BY batch.processor"
-        ).fetchall()
+    from tomoline.queue.rows import running_batches
+
     wanted = None if entries is None else {entry.id for entry in entries}
-    for number, name in rows:
-        if wanted is None or number in wanted:
-            typer.echo(f"{name} is being run; what was set takes effect at its next start")
+    for one in running_batches(project.store):
+        if wanted is None or one.data_set in wanted:
+            typer.echo(f"{one.name} is being run; what was set takes effect at its next start")
 
 
 def _told(values: ProjectValues, unset: Sequence[str], *, with_b: bool = True) -> str:

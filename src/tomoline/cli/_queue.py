@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from tomoline.cli._aligned import aligned
 from tomoline.cli._project import open_project
-from tomoline.queue.log import time_text
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
-from tomoline.queue.words import count_of
+from tomoline.queue.rows import wanted_of
+from tomoline.queue.words import count_of, time_text
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -122,7 +122,7 @@ def retry(folder: Path | None, names: Sequence[str], *, start: bool) -> None:
                 _say(f"    {one.remedy}")
         number = count_of(len(failed), "data set")
         _say(f"queued {number} again" if failed else "no data set has failed")
-        if failed and start and _wanted(project) is not RunState.PAUSED:
+        if failed and start and wanted_of(project.store) is not RunState.PAUSED:
             _start(project)
         elif failed:
             _tell_if_idle(project)
@@ -200,13 +200,8 @@ def _iso(when: float | None) -> str | None:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
 
 
-def _wanted(project: Project) -> RunState:
-    with project.store.read() as db:
-        return RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
-
-
 def _tell_if_idle(project: Project) -> None:
-    wanted = _wanted(project)
+    wanted = wanted_of(project.store)
     if wanted is not RunState.RUNNING:
         _say(f"the run is {wanted}: 'tomoline resume' goes on with the queue")
 

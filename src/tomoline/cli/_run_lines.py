@@ -179,7 +179,7 @@ def terminal_width() -> int | None:
 def status_lines(status: Status) -> Iterator[str]:
     """Yield the lines of ``tomoline status``: what matters most first."""
     from tomoline.queue.outcome import retries_text
-    from tomoline.queue.recovery import utc
+    from tomoline.queue.words import utc_text
 
     yield f"{status.name}  {status.folder}"
     yield _run_text(status)
@@ -192,7 +192,8 @@ def status_lines(status: Status) -> Iterator[str]:
     for one in status.later:
         after = f", after {one.code} {one.at}: {one.found}" if one.code else ""
         wait = about_text(one.not_before - status.time)
-        yield f"{one.state:<9} {one.name}  tried again at {utc(one.not_before)}, in {wait}{after}"
+        when = f"tried again at {utc_text(one.not_before)}, in {wait}"
+        yield f"{one.state:<9} {one.name}  {when}{after}"
     yield from _failures(status.failed)
     more = status.to_retry - len(status.failed)
     if more > 0:
@@ -207,7 +208,7 @@ def status_lines(status: Status) -> Iterator[str]:
 
 def _run_text(status: Status) -> str:
     """Return whether the run goes on, and since when."""
-    from tomoline.queue.recovery import utc
+    from tomoline.queue.words import utc_text
 
     done = set(status.sets) <= {BatchState.FINISHED, BatchState.FAILED}
     done = done and status.wanted is RunState.STOPPED
@@ -219,7 +220,11 @@ def _run_text(status: Status) -> str:
     else:
         return f"{status.wanted}, no runner"
     ago = "" if status.runner else " ago"
-    return f"{text}, since {utc(since)} ({about_text(status.time - since)}{ago})" if since else text
+    return (
+        f"{text}, since {utc_text(since)} ({about_text(status.time - since)}{ago})"
+        if since
+        else text
+    )
 
 
 def _failures(failed: Sequence[Batch]) -> Iterator[str]:

@@ -20,14 +20,13 @@ from tomoline.queue.job_files import FOLDER, JobFiles, attempts_in, build_job, m
 from tomoline.queue.listing import ANEW
 from tomoline.queue.model import Batch, BatchState, RunState
 from tomoline.queue.outcome import End
+from tomoline.queue.process import GRACE_S
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.reading import is_news, store_events
 from tomoline.queue.rows import batch as batch_of
 from tomoline.queue.rows import change_state, wanted_of
 from tomoline.queue.store import Store
 
-GRACE_S = 1.0
-"""From the signal to end until the one that cannot be refused."""
 LINGER_S = 5.0
 """How long a process may take to go after it has told how it ended."""
 TELL_S = 0.5

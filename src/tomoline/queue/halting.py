@@ -18,10 +18,10 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.claim import Claim, holder, take_back
 from tomoline.queue.job_files import FOLDER, JobFiles
-from tomoline.queue.killing import GRACE_S, TURN_S, UNSEEN, Group
+from tomoline.queue.killing import TURN_S, UNSEEN, Group
 from tomoline.queue.launch import lock_holder
 from tomoline.queue.permit import withdraw_permit
-from tomoline.queue.process import is_alive
+from tomoline.queue.process import GRACE_S, is_alive
 from tomoline.queue.reach import shortened
 from tomoline.queue.store import WORK
 from tomoline.queue.store_faults import FILE

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -18,40 +17,17 @@ from tomoline.queue.job import read_events
 from tomoline.queue.job_files import JobFiles
 from tomoline.queue.model import Batch, BatchState
 from tomoline.queue.outcome import End
-from tomoline.queue.process import birth_of
+from tomoline.queue.process import GRACE_S, birth_of, group_of
 from tomoline.queue.reach import shortened
 from tomoline.queue.reading import store_events
 from tomoline.queue.store import Store
 
-GRACE_S = 1.0
-"""From the signal to end until the one that cannot be refused."""
 UNWRITTEN_S = 1.3
 """How long the runner may take to write down what has ended; it may hang."""
 GIVE_UP_S = 10.0
 TURN_S = 0.02
 UNSEEN = 1 << 30
 """Stands for a process that is there, but cannot be seen; more than Linux gives."""
-
-
-def group_of(leader: int) -> list[int]:
-    """Return the living processes of a process group."""
-    try:
-        os.killpg(leader, 0)
-    except ProcessLookupError:
-        return []  # the usual case, and much quicker than to look at all processes
-    except PermissionError:
-        pass  # somebody else's
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            fields = (folder / "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it has just ended
-        if int(fields[2]) == leader and fields[0] not in "ZX":
-            found.append(int(folder.name))
-    return found
 
 
 class Group:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import UTC, datetime
 from typing import Any
 
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import TRANSITIONS, BatchState, Event
 from tomoline.queue.store import Store
 from tomoline.queue.watching.names import shown
+from tomoline.queue.words import time_text
 
 _LEVEL_RANK = "CASE level WHEN 'error' THEN 2 WHEN 'warning' THEN 1 ELSE 0 END"
 _FIELDS = ", ".join(field.name for field in fields(Event))
@@ -145,16 +145,6 @@ def line_of(event: Event, *, local: bool = False) -> str:
     # What a name of a file holds must not steer a terminal.
     text = shown("  ".join(" ".join(word.split()) for word in words if word))
     return f"{time_text(event.time, local=local)} {event.level:<7} {processor:<4} {text}"
-
-
-def time_text(when: float, *, local: bool = False) -> str:
-    """Return a time as the log shows it, in UTC or in the zone of this machine.
-
-    >>> time_text(1e9)
-    '2001-09-09 01:46:40'
-    """
-    moment = datetime.fromtimestamp(when, UTC)
-    return (moment.astimezone() if local else moment).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def explain_states(events: Iterable[Event]) -> dict[int, BatchState]:

@@ -11,6 +11,7 @@ from typing import Any
 from tomoline import errors
 from tomoline.queue.model import Batch, BatchState, EventKind
 from tomoline.queue.store import Store
+from tomoline.queue.words import count_of
 
 WAITS_S = (10.0, 60.0, 300.0)
 """How long a batch waits before it is tried again for the first, second, third and later time."""
@@ -81,9 +82,7 @@ def retries_text(number: int, waits_s: Sequence[float]) -> str:
         return "tried again by itself: never"
     waits = ", ".join(f"{one:g}" for one in waits_s[:number])
     later = f", later always {waits_s[-1]:g} s" if len(waits_s) < number else ""
-    return (
-        f"tried again by itself: {number} time{'' if number == 1 else 's'}, after {waits} s{later}"
-    )
+    return f"tried again by itself: {count_of(number, 'time')}, after {waits} s{later}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+GRACE_S = 1.0
+"""From the signal to end, which a process may refuse, until the one that it cannot."""
+
+
+def boot_id() -> str:
+    """Return a word that changes whenever the machine starts; empty where it is not told."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def birth_of(pid: int) -> str:
@@ -33,11 +45,36 @@ def is_dying(pid: int, birth: str) -> bool:
     return state in "ZX" and found == birth != ""
 
 
+def group_of(leader: int) -> list[int]:
+    """Return the living processes of a process group."""
+    try:
+        os.killpg(leader, 0)
+    except ProcessLookupError:
+        return []  # the usual case, and much quicker than to look at all processes
+    except PermissionError:
+        pass  # somebody else's
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            state, _, group, *_ = _stat(int(name))
+        except OSError:
+            continue  # it has just ended
+        if int(group) == leader and state not in "ZX":
+            found.append(int(name))
+    return found
+
+
 def _state_and_birth(pid: int) -> tuple[str, str]:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        fields = _stat(pid)
     except OSError:
         return "X", ""
-    fields = stat.rpartition(")")[2].split()  # the name may hold blanks and brackets
-    return fields[0], f"{boot}:{fields[19]}"
+    return fields[0], f"{boot_id()}:{fields[19]}"
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` from the third, the state, on."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return text.rpartition(")")[2].split()  # the name may hold blanks and brackets

@@ -5,19 +5,19 @@ from __future__ import annotations
 import socket
 import sqlite3
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
+from tomoline.queue.listing import SERVED
 from tomoline.queue.model import Batch, EventKind, RunState
-from tomoline.queue.rows import BATCHES, to_batch
+from tomoline.queue.process import boot_id
+from tomoline.queue.rows import BATCHES, running_batches, to_batch, wanted_of
 from tomoline.queue.store import Store
 from tomoline.queue.store_faults import is_full
+from tomoline.queue.words import utc_text
 
 NAMED = 8
 """How many batches a notice names."""
-BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 def recover(
@@ -44,9 +44,8 @@ def recover(
     with store.read() as db:
         run = db.execute(
             "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
-            " EXISTS (SELECT 1 FROM batch WHERE state = 'paused') AS halted,"
-            " EXISTS (SELECT 1 FROM watch WHERE active)"
-            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running') AS served FROM run"
+            f" EXISTS (SELECT 1 FROM batch WHERE state = 'paused') AS halted, {SERVED} AS served"
+            " FROM run"
         ).fetchone()
     if run["wanted"] != RunState.RUNNING and not run["busy"] and not run["served"]:
         return notices
@@ -56,10 +55,8 @@ def recover(
     if alive(store) is not None:
         return notices + _no_room(store)
     if run["pid"] is not None and not notices:  # else it is just being started, or was killed
-        with store.read() as db:
-            rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
-            running = [to_batch(row) for row in rows]
-        gone = errors.queue.RUNNER_GONE.notice(store.folder, f"{_what_was(run, running)}.")
+        what = _what_was(run, running_batches(store))
+        gone = errors.queue.RUNNER_GONE.notice(store.folder, f"{what}.")
         notices.append(gone)
         with store.write():
             store.add_event(EventKind.RUN, gone.found, level="warning", code=gone.code)
@@ -85,7 +82,7 @@ def _go_on_with_late(store: Store) -> None:
     from tomoline.queue.batches import Queue
 
     with store.write() as db:
-        if db.execute("SELECT wanted FROM run").fetchone()[0] == RunState.RUNNING:
+        if wanted_of(store) is RunState.RUNNING:
             for row in db.execute(f"{BATCHES} WHERE batch.state = 'paused'").fetchall():
                 Queue(store).wait_again(to_batch(row), "goes on, since the run goes on")
 
@@ -108,10 +105,11 @@ def refuse_other_host(store: Store) -> None:
     if run["wanted"] == RunState.STOPPED and not run["busy"]:
         return
     # A machine may have been given another name since; its boot tells.
-    if run["birth"].partition(":")[0] == _boot():
+    if run["birth"].partition(":")[0] == boot_id():
         return
     raise errors.project.OTHER_HOST.error(
-        store.folder, f"{host} runs it, seen last at {utc(run['seen'])}; this is another machine."
+        store.folder,
+        f"{host} runs it, seen last at {utc_text(run['seen'])}; this is another machine.",
     )
 
 
@@ -124,15 +122,6 @@ def take_over_from(store: Store) -> None:
             store.add_event(EventKind.RUN, f"taken over from {host}", level="warning")
 
 
-def utc(seconds: float) -> str:
-    """Return a time for people.
-
-    >>> utc(0.0)
-    '1970-01-01 00:00:00 UTC'
-    """
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _what_was(run: sqlite3.Row, running: Sequence[Batch]) -> str:
     parts = [
         f"P{one.processor} {one.name}{f' ({one.step})' if one.step else ''}"
@@ -140,14 +129,7 @@ def _what_was(run: sqlite3.Row, running: Sequence[Batch]) -> str:
     ]
     more = f" and {len(running) - NAMED} more" if len(running) > NAMED else ""
     what = f"it was running {', '.join(parts)}{more}" if parts else "nothing was being run"
-    return f"last seen at {utc(run['seen'])}; {what}"
-
-
-def _boot() -> str:
-    try:
-        return BOOT.read_text().strip()
-    except OSError:
-        return ""
+    return f"last seen at {utc_text(run['seen'])}; {what}"
 
 
 def start_runner(store: Store) -> int:

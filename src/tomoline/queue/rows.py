@@ -76,6 +76,13 @@ def batch(store: Store, number: int) -> Batch | None:
     return to_batch(row) if row else None
 
 
+def running_batches(store: Store) -> list[Batch]:
+    """Return the batches that are being run, by processor."""
+    with store.read() as db:
+        rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
+        return [to_batch(row) for row in rows]
+
+
 def wanted_of(store: Store) -> RunState:
     """Return what is wanted of the run."""
     with store.read() as db:

@@ -21,7 +21,7 @@ from tomoline.queue.model import LIVE, Batch, EventKind, RunState
 from tomoline.queue.outcome import retries_of
 from tomoline.queue.processors import Launcher, Worker
 from tomoline.queue.resources import OVERHEAD_BYTES, Plan, available, plan_processors
-from tomoline.queue.rows import BATCHES, to_batch
+from tomoline.queue.rows import running_batches, wanted_of
 from tomoline.queue.store import Store
 
 __all__ = ["Launcher", "Runner", "Service", "Worker", "main"]
@@ -158,9 +158,7 @@ class Runner:
         return plan, RunState(run["wanted"])
 
     def _running(self) -> list[Batch]:
-        with self._store.read() as db:
-            rows = db.execute(f"{BATCHES} WHERE batch.state = 'running' ORDER BY batch.processor")
-            return [to_batch(row) for row in rows]
+        return running_batches(self._store)
 
     def _start(self, plan: Plan) -> None:
         """Start batches as long as there is one, and a processor and memory for it."""
@@ -191,8 +189,7 @@ class Runner:
 
     def _goes_on(self) -> bool:
         """Whether there is anything left to do; write down that all is done when it is."""
-        with self._store.read() as db:
-            run = RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
+        run = wanted_of(self._store)
         if self._busy(run):
             self._questions.clear()
             return True
@@ -202,7 +199,7 @@ class Runner:
         if not self._services_are_free(only_holding=ends):
             return True
         with self._store.write() as db:
-            now = RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
+            now = wanted_of(self._store)
             if now is not run or self._busy(now) or (done and self._is_live()):
                 return True  # somebody has just asked for more
             if ends:

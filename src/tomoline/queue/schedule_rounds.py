@@ -16,6 +16,7 @@ from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
 from tomoline.queue.kept_store import KeptStore
 from tomoline.queue.model import BatchState, EventKind, RunState
+from tomoline.queue.rows import wanted_of
 from tomoline.queue.schedule_marks import Records, Taken, still_there, take
 from tomoline.queue.schedule_table import (
     Round,
@@ -206,9 +207,7 @@ def _ended(store: Store, one: Schedule) -> Counter[str]:
 
 def _was_killed(store: Store, one: Schedule) -> bool:
     """Whether somebody has killed the whole run in the present round."""
-    with store.read() as db:
-        wanted = db.execute("SELECT wanted FROM run").fetchone()[0]
-    return bool(wanted == RunState.STOPPED and _ended(store, one)[BatchState.KILLED])
+    return wanted_of(store) is RunState.STOPPED and bool(_ended(store, one)[BatchState.KILLED])
 
 
 def _set(store: Store, one: Schedule, message: str, now: float, **columns: float | str) -> bool:

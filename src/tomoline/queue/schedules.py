@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from tomoline import errors
 from tomoline.queue.model import EventKind
+from tomoline.queue.recovery import start_runner
 from tomoline.queue.schedule_rounds import ScheduleService
 from tomoline.queue.schedule_steps import PROJECT_STEPS, check_steps
 from tomoline.queue.schedule_table import (
@@ -53,7 +54,7 @@ class Schedules:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._ensure = ensure
+        self._ensure = ensure or start_runner
         self._clock = clock
 
     def new(
@@ -169,7 +170,7 @@ class Schedules:
                 self._tell(name, f"started, goes on with round {one.round} of {one.times}")
             else:
                 self._tell(name, f"started, {one.round} of {count_of(one.times, 'round')} done")
-        self._ensure_runner()
+        self._ensure(self._store)
         return self.get(name)
 
     def stop(self, name: str) -> Schedule:
@@ -206,14 +207,6 @@ class Schedules:
 
     def _tell(self, name: str, message: str) -> None:
         self._store.add_event(EventKind.SCHEDULE, f"{name}: {message}", when=self._clock())
-
-    def _ensure_runner(self) -> None:
-        if self._ensure is None:
-            from tomoline.queue.launch import ensure_runner
-
-            ensure_runner(self._store)
-        else:
-            self._ensure(self._store)
 
 
 def _rounds(times: int, every_s: float) -> str:

@@ -11,7 +11,6 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +25,7 @@ from tomoline.queue.resources import MACHINE, available
 from tomoline.queue.runner import Runner
 from tomoline.queue.store import Store
 from tomoline.queue.trouble import Told
+from tomoline.queue.words import time_text
 
 LOOK_S = 0.1
 """How often the store and the processes are looked at."""
@@ -196,8 +196,7 @@ class _Trouble:
 
 
 def _say(error: TomolineError) -> None:
-    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    _write(f"{now} {error}\n")
+    _write(f"{time_text(time.time())} {error}\n")
 
 
 def _write(text: str) -> None:

@@ -11,7 +11,7 @@ from tomoline.queue.answers import Started
 from tomoline.queue.asking import enqueue, go_on
 from tomoline.queue.batches import Queue
 from tomoline.queue.data_sets import DataSets
-from tomoline.queue.listing import TO_RESUME
+from tomoline.queue.listing import SERVED, TO_RESUME
 from tomoline.queue.model import Batch, BatchState, EventKind, RunState
 from tomoline.queue.reach import asked_for, refuse_missing_axes, shortened
 from tomoline.queue.recovery import take_over_from
@@ -119,9 +119,7 @@ def _has_use(store: Store) -> bool:
     """Whether there is anything that could go on, or come while the run goes on."""
     with store.read() as db:
         row = db.execute(
-            "SELECT EXISTS (SELECT 1 FROM batch WHERE state IN ('waiting', 'running'))"
-            " OR EXISTS (SELECT 1 FROM watch WHERE active)"
-            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running')"
+            f"SELECT {SERVED} OR EXISTS (SELECT 1 FROM batch WHERE state IN ('waiting', 'running'))"
         ).fetchone()
     return bool(row[0]) or wanted_of(store) is RunState.PAUSED
 

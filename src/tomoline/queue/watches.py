@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline import errors
+from tomoline.queue.listing import state_is
 from tomoline.queue.model import LIVE, EventKind, RunState
 from tomoline.queue.store import Store, to_json
 from tomoline.queue.watch_settings import Settings, check_settings
@@ -151,16 +152,17 @@ class Watches:
             PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not start.
         """
         from tomoline.queue.asking import go_on
-        from tomoline.queue.launch import ensure_runner
-        from tomoline.queue.recovery import refuse_other_host
+        from tomoline.queue.log import Log
+        from tomoline.queue.recovery import refuse_other_host, start_runner
+        from tomoline.queue.rows import wanted_of
 
         refuse_other_host(self._store)
         with self._store.write() as db:
-            last = db.execute("SELECT max(id) FROM event").fetchone()[0] or 0
-            if db.execute("SELECT wanted FROM run").fetchone()[0] != RunState.PAUSED:
+            last = Log(self._store).last()
+            if wanted_of(self._store) is not RunState.PAUSED:
                 go_on(db, None, None, None)
-        (ensure or ensure_runner)(self._store)
-        return int(last)
+        (ensure or start_runner)(self._store)
+        return last
 
     def stop(self, folder: Path) -> tuple[int, RunState]:
         """Stop watching a folder; what it has queued stays, and it remembers what it saw.
@@ -188,8 +190,8 @@ class Watches:
             self._store.add_event(EventKind.WATCH, f"no longer watching {path}", when=self._clock())
             row = db.execute(
                 "SELECT (SELECT count(*) FROM batch WHERE origin = ?"
-                f" AND state IN ({','.join('?' * len(LIVE))})), wanted FROM run",
-                (origin_of(path), *LIVE),
+                f" AND {state_is(LIVE)}), wanted FROM run",
+                (origin_of(path),),
             ).fetchone()
         return int(row[0]), RunState(row[1])
 

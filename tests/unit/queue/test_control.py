@@ -15,9 +15,8 @@ import pytest
 
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.control import Control
-from tomoline.queue.killing import group_of
 from tomoline.queue.model import Batch, BatchState, RunState
-from tomoline.queue.process import birth_of
+from tomoline.queue.process import birth_of, group_of
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
 from tomoline.recipes import RECIPES

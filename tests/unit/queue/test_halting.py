@@ -21,11 +21,10 @@ from tomoline.queue.control import Control
 from tomoline.queue.halting import MENDED, ended_all, pointed_to_kill
 from tomoline.queue.job import EventWriter
 from tomoline.queue.job_files import JobFiles
-from tomoline.queue.killing import group_of
 from tomoline.queue.launch import LOCK, ensure_runner, lock_holder, lock_project, sign_lock
 from tomoline.queue.model import BatchState, RunState
 from tomoline.queue.permit import give_permit, is_withdrawn, withdraw_permit
-from tomoline.queue.process import birth_of, is_alive
+from tomoline.queue.process import birth_of, group_of, is_alive
 from tomoline.queue.project import Project
 from tomoline.queue.rows import change_state, wanted_of
 from tomoline.queue.store import Store

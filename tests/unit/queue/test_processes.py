@@ -19,9 +19,9 @@ from tomoline import errors
 from tomoline.queue.halting import ended_all
 from tomoline.queue.job import Job
 from tomoline.queue.job_files import JobFiles
-from tomoline.queue.killing import UNSEEN, Group, _set_aside, group_of, wait_until_killed
+from tomoline.queue.killing import UNSEEN, Group, _set_aside, wait_until_killed
 from tomoline.queue.model import Batch, BatchState
-from tomoline.queue.process import birth_of, is_alive
+from tomoline.queue.process import birth_of, group_of, is_alive
 from tomoline.queue.processors import SystemLauncher, SystemWorker
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
