@@ -13,7 +13,6 @@ from tomoline import errors
 from tomoline.cli._project import open_project
 
 if TYPE_CHECKING:
-    from tomoline.errors import TomolineError
     from tomoline.queue.model import RunState
     from tomoline.queue.project import Project
     from tomoline.queue.watches import Seen, Watch
@@ -36,24 +35,6 @@ class Request:
     until: str
     settings: tuple[str, ...]
     existing: bool
-
-
-def refuse_with(what: str, **options: object) -> None:
-    """Refuse options that mean nothing together with another.
-
-    Raises
-    ------
-    TomolineError
-        PARAM-06.
-    """
-    for name, value in options.items():
-        if value:
-            raise errors.parameters.BAD_OPTION.error(f"--{name}", f"it does not go with {what}.")
-
-
-def folder_missing() -> TomolineError:
-    """Return the error of a command without a folder."""
-    return errors.parameters.BAD_OPTION.error("DIR", "the folder to watch is missing.")
 
 
 def begin(named: Path | None, request: Request, *, detach: bool) -> int:

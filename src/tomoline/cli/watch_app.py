@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tomoline.cli._project import ProjectOption
+from tomoline.errors.parameters import BAD_OPTION
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def watch_command(
+    context: typer.Context,
     folder: Annotated[
         Path | None, typer.Argument(metavar="DIR", help="Folder where acquisitions appear.")
     ] = None,
@@ -78,14 +80,15 @@ def watch_command(
     from tomoline.cli import _watch
 
     if list_:
-        _watch.refuse_with("--list", recipe=recipe, stop=stop)
+        _refuse_others(context, "--list", "list_", "json")
         raise typer.Exit(_watch.print_watches(project, folder, as_json=json))
-    _watch.refuse_with("a watch that is begun or stopped", json=json)
     if folder is None:
-        raise _watch.folder_missing()
+        raise BAD_OPTION.error("DIR", "the folder to watch is missing.")
     if stop:
-        _watch.refuse_with("--stop", recipe=recipe)
+        _refuse_others(context, "--stop", "stop")
         raise typer.Exit(_watch.stop_watch(project, folder))
+    if json:
+        raise BAD_OPTION.error("--json", "it goes with --list alone.")
     request = _watch.Request(
         folder=folder,
         recipe=recipe,
@@ -99,3 +102,14 @@ def watch_command(
         existing=existing,
     )
     raise typer.Exit(_watch.begin(project, request, detach=detach))
+
+
+def _refuse_others(context: typer.Context, what: str, *taken: str) -> None:
+    """Refuse options that mean nothing together with another, besides folder and project."""
+    for one in context.command.params:
+        name = one.name or ""
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("folder", "project", *taken):
+            option = (one.opts if context.params[name] else one.secondary_opts or one.opts)[0]
+            raise BAD_OPTION.error(option, f"it does not go with {what}.")
