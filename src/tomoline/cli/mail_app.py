@@ -53,6 +53,10 @@ def mail_command(
     from tomoline.queue.user_settings import EXAMPLE, read_settings
 
     if example:
+        if test or to is not None or project is not None:
+            from tomoline.errors.parameters import BAD_OPTION
+
+            raise BAD_OPTION.error("--example", "it goes without other options.")
         sys.stdout.write(EXAMPLE)
         return
     if to is not None:
@@ -114,7 +118,7 @@ def _send_test(settings: UserSettings, opened: Project | None, to: list[str] | N
     from tomoline.queue.notify import send_mail
 
     own = addresses_of(opened.store) if opened is not None else ()
-    mail = replace(settings.mail, to=tuple(to or ()) or own or settings.mail.to)
+    mail = replace(settings.mail, to=tuple(filter(None, to or ())) or own or settings.mail.to)
     text = (
         f"This is a test from {socket.gethostname()}: messages get through.\n"
         f"They are sent for: {', '.join(mail.on) or 'nothing'}."
