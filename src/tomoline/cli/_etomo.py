@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tomoline import errors
-from tomoline.cli._templates import print_notices
+from tomoline.cli._output import warn
 from tomoline.queue.words import count_of
 
 
@@ -23,10 +23,10 @@ def import_etomo(file: Path, new: Path | None, project: Path | None) -> None:
     if new is not None and project is not None:
         raise errors.parameters.BAD_OPTION.error("--new", "it cannot be given with --project.")
     planned = plan(file)
-    print_notices(planned.notices)
+    warn(planned.notices)
     with create(new, planned) if new is not None else open_project(project) as opened:
         if new is None and planned.deliver is not None:
-            print_notices(
+            warn(
                 [
                     errors.project.ETOMO_NOT_ACTED_ON.notice(
                         file,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tomoline.cli._output import warn
 
 if TYPE_CHECKING:
     from tomoline.queue.project import Project
@@ -34,6 +35,5 @@ def open_project(named: Path | None) -> Project:
     from tomoline.queue.project import Project
 
     project = Project.find(named)
-    for notice in project.control.recover():
-        sys.stderr.write(f"warning {notice}\n")
+    warn(project.control.recover())
     return project

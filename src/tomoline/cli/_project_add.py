@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import typer
 
 from tomoline import errors
+from tomoline.cli._output import warn
 from tomoline.cli._project_given import (
     MOST_LINES,
     Given,
     read_user_defaults,
     set_on,
-    warn,
 )
 from tomoline.errors import Faults
 from tomoline.queue.words import count_of

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tomoline import errors
-from tomoline.errors import Notice
+from tomoline.cli._output import warn
 from tomoline.queue.table_keys import BOUNDARY, EXCLUDED, MONTAGE, TWO_SURFACES
 
 if TYPE_CHECKING:
@@ -123,12 +122,6 @@ def read_given(
     )
     warn(values.notices)
     return Given(values, taken)
-
-
-def warn(notices: Iterable[Notice]) -> None:
-    """Tell of what is no fault."""
-    for notice in notices:
-        sys.stderr.write(f"warning {notice}\n")
 
 
 def set_on(

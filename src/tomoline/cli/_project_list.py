@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tomoline.cli._output import print_json
 from tomoline.queue.table_keys import (
     BOUNDARY,
     DUAL,
@@ -94,11 +95,10 @@ def print_table(project: Project, patterns: Sequence[str], *, as_json: bool) -> 
     with without_collecting():
         lines = _lines(project, patterns)
         if as_json:
-            document = [line.to_json() for line in lines]
-            text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
-        else:
-            text = _text(lines)
-    if not lines and not as_json:
+            print_json([line.to_json() for line in lines])
+            return
+        text = _text(lines)
+    if not lines:
         text = f"no data sets in {project.folder} yet: tomoline project add PATH adds some\n"
     sys.stdout.write(text)
 

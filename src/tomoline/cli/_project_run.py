@@ -93,6 +93,7 @@ def run_project(
     int
         How many of its batches failed, or were killed, while it was looked at.
     """
+    from tomoline.cli._bytes import bytes_of
     from tomoline.cli._project import open_project
 
     limit = bytes_of(memory)
@@ -150,6 +151,7 @@ def look(project: Project, *, batches: list[int] | None, since: int, detach: boo
 
 def print_plans(started: Started) -> None:
     """Print what a run would do, on standard output; data sets of which it is the same together."""
+    from tomoline.cli._output import plan_line
     from tomoline.queue.reach import shortened
 
     same: dict[tuple[tuple[float, str, str, str], ...], list[str]] = {}
@@ -162,24 +164,8 @@ def print_plans(started: Started) -> None:
             same.setdefault(tuple(plan.steps), []).append(name)
     for steps, names in same.items():
         print(f"{shortened(names)}:")
-        for number, step, action, reason in steps:
-            print(f"  {number:>4g}  {step:<15} {action:<6} {reason}")
-
-
-def bytes_of(text: str | None) -> int | None:
-    """Return the bytes that an option names, None where it is not given.
-
-    Raises
-    ------
-    TomolineError
-        PARAM-06 if it cannot be read.
-    """
-    from tomoline.units import parse_bytes
-
-    try:
-        return None if text is None else parse_bytes(text)
-    except ValueError as error:
-        raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
+        for step in steps:
+            print(plan_line(*step))
 
 
 def _told(started: Started) -> str:

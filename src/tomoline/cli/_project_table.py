@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from tomoline import errors
+from tomoline.cli._output import print_json
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.records import record_path
 from tomoline.queue.words import count_of
@@ -75,7 +76,7 @@ def print_explanation(
             }
         )
     if as_json:
-        sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        print_json(document)
         return
     for one in document:
         _print_explained(name, axis, one)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomoline.cli._aligned import aligned
+from tomoline.cli._output import print_json, warn
 from tomoline.cli._project import open_project
-from tomoline.queue.model import Batch, BatchState, EventKind, RunState
+from tomoline.queue.model import Batch, BatchState, RunState
 from tomoline.queue.rows import wanted_of
 from tomoline.queue.words import count_of, time_text
 
@@ -45,10 +46,7 @@ def print_queue(
         positions = _positions(project, batches, filtered=bool(names))
         counts = project.queue.counts(newest=True)
     if as_json:
-        import json
-
-        document = [_document(one, positions.get(one.id)) for one in batches]
-        sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+        print_json([_document(one, positions.get(one.id)) for one in batches])
         return
     rows = [_row(one, positions.get(one.id)) for one in batches]
     header = ["pos", "data set", "state", "part", "doing", "tries", "queued by", "error"]
@@ -123,22 +121,9 @@ def retry(folder: Path | None, names: Sequence[str], *, start: bool) -> None:
         number = count_of(len(failed), "data set")
         _say(f"queued {number} again" if failed else "no data set has failed")
         if failed and start and wanted_of(project.store) is not RunState.PAUSED:
-            _start(project)
+            project.control.run_queue("retry")
         elif failed:
             _tell_if_idle(project)
-
-
-def _start(project: Project) -> None:
-    """Let the queue be run; unlike resuming, this leaves alone what was killed."""
-    from tomoline.queue.asking import go_on
-    from tomoline.queue.launch import ensure_runner
-    from tomoline.queue.recovery import refuse_other_host
-
-    refuse_other_host(project.store)
-    with project.store.write() as db:
-        go_on(db, None, None, None)
-        project.store.add_event(EventKind.RUN, "run asked for by retry")
-    ensure_runner(project.store)
 
 
 def _read(settings: Sequence[str]) -> Any:
@@ -148,8 +133,7 @@ def _read(settings: Sequence[str]) -> Any:
     from tomoline.surfaces.project_values import read_values
 
     given = read_values(settings)
-    for notice in given.notices:
-        sys.stderr.write(f"warning {notice}\n")
+    warn(given.notices)
     return given
 
 

@@ -219,12 +219,10 @@ def _run_text(status: Status) -> str:
         text, since = "all done, no runner", status.last_ended
     else:
         return f"{status.wanted}, no runner"
+    if not since:
+        return text
     ago = "" if status.runner else " ago"
-    return (
-        f"{text}, since {utc_text(since)} ({about_text(status.time - since)}{ago})"
-        if since
-        else text
-    )
+    return f"{text}, since {utc_text(since)} ({about_text(status.time - since)}{ago})"
 
 
 def _failures(failed: Sequence[Batch]) -> Iterator[str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from tomoline.errors import Notice
+from tomoline.cli._output import print_json, warn
 from tomoline.queue.words import count_of
 
 if TYPE_CHECKING:
@@ -16,17 +15,11 @@ if TYPE_CHECKING:
     from tomoline.surfaces.template_files import SavedTemplate
 
 
-def print_notices(notices: Iterable[Notice]) -> None:
-    """Print warnings, each once."""
-    for text in dict.fromkeys(str(notice) for notice in notices):
-        sys.stderr.write(f"warning {text}\n")
-
-
 def print_saved(saved: SavedTemplate) -> None:
     """Print what a template holds that was written."""
     for name, text in saved.entries:
         print(f"{name} = {text}".rstrip())
-    print_notices(saved.notices)
+    warn(saved.notices)
     print(f"{saved.path}: {count_of(len(saved.entries), 'directive')}.")
 
 
@@ -47,7 +40,7 @@ def print_list(kind: str, *, as_json: bool) -> None:
             }
             for one in found
         ]
-        print(json.dumps(document, indent=1, ensure_ascii=False))
+        print_json(document)
         return
     width = max((len(one.name) for one in found), default=0)
     for one in found:
@@ -89,14 +82,14 @@ def print_template(name: str, kind: str, *, as_json: bool) -> int:
             "notices": [str(notice) for notice in checked.notices],
             "faults": [str(fault) for fault in checked.faults],
         }
-        print(json.dumps(document, indent=1, ensure_ascii=False))
+        print_json(document)
     else:
         print(f"{path.stem}, {found_kind} template: {path}")
         for row in rows:
             print(f"{row['directive']} = {row['value']}".rstrip())
             facts = ", ".join(part for part in (row["unit"], row["state"]) if part)
             print(f"    {row['meaning']} ({facts})")
-        print_notices(checked.notices)
+        warn(checked.notices)
         for fault in checked.faults:
             sys.stderr.write(f"fault {fault}\n")
     return 1 if checked.faults else 0
@@ -104,7 +97,7 @@ def print_template(name: str, kind: str, *, as_json: bool) -> int:
 
 def print_exported(files: Sequence[BatchFile]) -> None:
     """Print the batch files that were written, and how IMOD takes one."""
-    print_notices(notice for file in files for notice in file.notices)
+    warn(notice for file in files for notice in file.notices)
     width = max((len(str(file.path)) for file in files), default=0)
     for file in files:
         print(f"{file.path!s:<{width}}  {count_of(file.count, 'directive')}")

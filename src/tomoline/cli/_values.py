@@ -10,6 +10,7 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.cli._aligned import aligned
+from tomoline.cli._output import print_json, warn
 from tomoline.cli._project import open_project
 from tomoline.queue.values import CHOSEN, ENDING, LEADING, Table, cell, values_of
 
@@ -44,15 +45,12 @@ def print_values(
             sys.stderr.write(f"\rread {done} of {len(entries)} data sets{end}")
 
     table = values_of(entries, batches=batches, keys=chosen, progress=progress)
-    for notice in table.notices:
-        sys.stderr.write(f"warning {notice}\n")
+    warn(table.notices)
     _refuse_unknown(keys, table)
     if form == "csv":
         _print_csv(table)
     elif form == "json":
-        import json
-
-        sys.stdout.write(json.dumps(table.rows, ensure_ascii=False, indent=1) + "\n")
+        print_json(table.rows)
     else:
         _print_text(table, chosen_only=not keys and not every)
 

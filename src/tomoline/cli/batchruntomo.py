@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from tomoline import errors
 from tomoline.cli._batch_options import OPTIONS
 from tomoline.cli._batch_stacks import around, find_stack, identity_of
+from tomoline.cli._output import warn
 from tomoline.cli._pip import PipValues, parse, parse_lines
 from tomoline.errors import Faults, Notice, TomolineError
 
@@ -83,8 +84,7 @@ def run_batchruntomo(
         values = parse_lines(sys.stdin, OPTIONS)
     else:
         values = parse(arguments, OPTIONS)
-    for notice in notices_of(values):
-        sys.stderr.write(f"warning {notice}\n")
+    warn(notices_of(values))
     kind = values.number("ValidationType")
     if kind in (1, 2):
         return _validate(values, templates=kind == 2)
@@ -264,11 +264,9 @@ def _send(mail: MailSettings | None, title: str, text: str) -> None:
     if mail is None:
         return
     try:
-        for notice in send_mail(mail, title, text):
-            sys.stderr.write(f"warning {notice}\n")
+        warn(send_mail(mail, title, text))
     except TomolineError as error:
-        notice = Notice(error.code, error.where, error.found, error.remedy)
-        sys.stderr.write(f"warning {notice}\n")
+        warn([Notice(error.code, error.where, error.found, error.remedy)])
 
 
 def stops(check: Path) -> bool:

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from tomoline.cli._output import print_json
 from tomoline.cli._project import ProjectOption
+from tomoline.cli.entry import EXIT_FAILED
 from tomoline.errors import TomolineError
-
-EXIT_FAILED = 1
 
 NamesArgument = Annotated[
     list[str] | None,
@@ -53,9 +53,7 @@ def status_command(
         last = opened.log.last()
         status = opened.control.status()
         if json:
-            from json import dumps
-
-            sys.stdout.write(dumps(status.document(), ensure_ascii=False, indent=1) + "\n")
+            print_json(status.document())
             return
         from tomoline.cli._run_lines import status_lines
 
@@ -175,8 +173,9 @@ def resume_command(
 
     What was being run comes first, in its old order, then what waits.
     """
+    from tomoline.cli._bytes import bytes_of
     from tomoline.cli._project import open_project
-    from tomoline.cli._project_run import bytes_of, look
+    from tomoline.cli._project_run import look
     from tomoline.queue.project import Project
     from tomoline.queue.reach import shortened
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from tomoline.cli._output import print_json
 from tomoline.recipes import RECIPES
 from tomoline.surfaces import options
 from tomoline.surfaces.directive_table import Directive, directive_table
@@ -26,8 +25,7 @@ def print_directives(pattern: str, *, as_json: bool = False, console: Console | 
     table = directive_table([step for recipe in RECIPES.values() for step in recipe.steps])
     found = options.matching(table, pattern)
     if as_json:
-        document = [options.directive_json(directive) for directive in found]
-        sys.stdout.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+        print_json([options.directive_json(directive) for directive in found])
         return 0 if found else 1
     out = console or Console(highlight=False)
     if not found:

@@ -146,13 +146,14 @@ def remove_command(names: Names, project: ProjectOption = None) -> None:
     Patterns need quotes, else the shell takes them for files.
     """
     from tomoline.cli._project import open_project
+    from tomoline.cli._project_given import MOST_LINES
 
     with open_project(project) as opened:
         removed = opened.data_sets.remove(names)
-        for entry in removed[:20]:
+        for entry in removed[:MOST_LINES]:
             typer.echo(f"removed {entry.name}; its results stay in {entry.folder}")
-        if len(removed) > 20:
-            typer.echo(f"and {len(removed) - 20} more")
+        if len(removed) > MOST_LINES:
+            typer.echo(f"and {len(removed) - MOST_LINES} more")
 
 
 @project_app.command("set")
@@ -168,7 +169,11 @@ def set_command(
     set_: Settings = None,
     unset: Annotated[
         list[str] | None,
-        typer.Option(metavar="STEP.FIELD", help="Forget a value; the layer below holds again."),
+        typer.Option(
+            metavar="STEP.FIELD",
+            help="Forget a value: that of the project, of a template or the default holds again; "
+            "repeat for more.",
+        ),
     ] = None,
     axis: Annotated[str, typer.Option(metavar="b", help="Set it for axis b alone.")] = "",
     run: Annotated[
@@ -180,7 +185,7 @@ def set_command(
         typer.Option("--dual/--no-dual", help="Two axes, ROOTa and ROOTb beside it."),
     ] = None,
     montage: Annotated[
-        bool | None, typer.Option("--montage/--no-montage", help="Montages; refused so far.")
+        bool | None, typer.Option("--montage/--no-montage", help="A montage; it is not run so far.")
     ] = None,
     two_surfaces: Annotated[
         bool | None,
@@ -208,15 +213,16 @@ def set_command(
         int | None,
         typer.Option(
             metavar="NUMBER",
-            help="How often what may pass by itself is tried again, 0 for never; 3 to begin with.",
+            help="How often a data set that failed for a passing reason, such as a disk that was "
+            "away, is tried again by itself; 0: never, by default 3 times.",
         ),
     ] = None,
     retry_waits: Annotated[
         str | None,
         typer.Option(
             metavar="SECONDS",
-            help="Waits before the first, second and later times, such as '10 60 300'; '' for "
-            "these.",
+            help="Seconds to wait before the first, second and each later time; '' for the "
+            "default, '10 60 300'.",
         ),
     ] = None,
 ) -> None:
@@ -257,11 +263,11 @@ def copy_down_command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The line to copy from.")],
     project: ProjectOption = None,
     every: Annotated[
-        bool, typer.Option("--all", help="All parameters of its own, besides the three boxes.")
+        bool, typer.Option("--all", help="Also all other parameters of its own.")
     ] = False,
     key: Annotated[
         list[str] | None,
-        typer.Option("--key", metavar="STEP.FIELD", help="These in place of the three boxes."),
+        typer.Option("--key", metavar="STEP.FIELD", help="This one instead; repeat for more."),
     ] = None,
 ) -> None:
     """Copy dual axis, montage and beads on two surfaces to all lines below.
@@ -271,7 +277,7 @@ def copy_down_command(
         tomoline project copy-down TS_01
         tomoline project copy-down TS_01 --key reconstruct.thickness_px
 
-    Without --key it is Etomo's three boxes: dual axis, montage, two surfaces.
+    Without --key these three are copied, as Etomo's boxes of a line; with it, only what it names.
     """
     from tomoline.cli._project import open_project
     from tomoline.cli._project_set import copy_down

@@ -11,14 +11,15 @@ from typing import Any
 from rich.console import Console
 
 from tomoline import errors
+from tomoline.cli._bytes import bytes_of
 from tomoline.cli._compiled import kernels_are_compiled
+from tomoline.cli._output import plan_line
 from tomoline.cli._progress import RunDisplay
 from tomoline.engine import ThreadsEngine
 from tomoline.errors import TomolineError
 from tomoline.params import StepParams
 from tomoline.recipes import RECIPES, Recipe, recipe_for
 from tomoline.surfaces.parameters import resolve
-from tomoline.units import parse_bytes
 from tomoline.workflow.dataset import DataSet, find
 from tomoline.workflow.execution import (
     as_before,
@@ -97,12 +98,8 @@ def execute(request: Request, console: Console) -> DataSet:
         toml=request.parameters,
         settings=request.settings,
     )
-    engine_memory = memory_limit()
-    if request.memory is not None:
-        try:
-            engine_memory = parse_bytes(request.memory)
-        except ValueError as error:
-            raise errors.parameters.BAD_OPTION.error("--memory", f"{error}.") from error
+    memory = bytes_of(request.memory)
+    engine_memory = memory_limit() if memory is None else memory
     if request.scratch is not None and not request.scratch.is_dir():
         raise errors.parameters.BAD_OPTION.error(
             "--scratch", f"{request.scratch} is no folder; it must exist."
@@ -209,10 +206,8 @@ def _print_plan(
     console.print(f"{data_set.root} in {data_set.folder}", markup=False)
     for decision in plan(recipe, parameters, data_set, record, request.first, request.last):
         step = decision.step
-        console.print(
-            f"  {step.number:>4g}  {step.name:<15} {decision.action:<6} {decision.reason}",
-            markup=False,
-        )
+        line = plan_line(step.number, step.name, decision.action, decision.reason)
+        console.print(line, markup=False)
 
 
 def _print_results(

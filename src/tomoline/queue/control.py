@@ -121,6 +121,24 @@ class Control:
             dry_run=dry_run,
         )
 
+    def run_queue(self, origin: str) -> None:
+        """Run the queue as it is: nothing is added, and what was killed is left alone.
+
+        Parameters
+        ----------
+        origin : str
+            Who asks for it, for the log.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-07 where another machine runs the project, QUEUE-09 if the runner does not start.
+        """
+        from tomoline.queue.starting import run_queue
+
+        refuse_other_host(self._store)
+        run_queue(self._store, self._ensure, origin)
+
     def pause(self, *, at_step: bool = False) -> list[Batch]:
         """Start no more batches; those that run end, or with `at_step` stop at their next step.
 

@@ -101,6 +101,14 @@ def resume(
     return Started([one.id for one in again], [one.name for one in again], event=event)
 
 
+def run_queue(store: Store, ensure: Callable[[Store], int], origin: str) -> None:
+    """Run the queue as it is; see `Control.run_queue`."""
+    with store.write() as db:
+        go_on(db, None, None, None)
+        store.add_event(EventKind.RUN, f"run asked for by {origin}")
+    ensure(store)
+
+
 def being_killed(store: Store) -> list[Batch]:
     """Return the batches that run still, but are to end at once."""
     with store.read() as db:
