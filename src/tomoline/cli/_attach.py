@@ -124,7 +124,7 @@ def _look(
         over = _is_over(project, status, wanted)
         for event in project.log.events(after=last):
             last = max(last, event.id)  # they come by time, which is told by several processes
-            if event.becomes and (wanted is None or event.batch in wanted):
+            if wanted is None or event.batch in wanted:
                 _count(seen, event, project)
             for line in lines_of(event, project, plain=live is None):
                 _print(line)
