@@ -66,7 +66,7 @@ def print_log(
         "since": read_time(wanted.since, now, local=local, option="--since"),
         "until": read_time(wanted.until, now, local=local, option="--until"),
     }
-    with closing(open_project(folder)) as project:
+    with closing(open_project(folder, looking=True)) as project:
         last = project.log.last()
         found = project.log.events(
             **conditions,
@@ -78,6 +78,9 @@ def print_log(
         if not follow:
             _tell_rest(project, conditions, len(found), wanted.newest)
         if follow:
+            from tomoline.queue.looking import refuse_to_follow
+
+            refuse_to_follow(project.store)
             _follow(project, conditions, max([last, *(one.id for one in found)]), local, as_json)
 
 

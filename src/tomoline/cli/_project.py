@@ -24,8 +24,10 @@ ProjectOption = Annotated[
 ]
 
 
-def open_project(named: Path | None) -> Project:
+def open_project(named: Path | None, *, looking: bool = False) -> Project:
     """Open a project for a command; a runner that was gone is told of and started again.
+
+    A command that only looks says so: it works where nothing can be written, too.
 
     Raises
     ------
@@ -34,6 +36,10 @@ def open_project(named: Path | None) -> Project:
     """
     from tomoline.queue.project import Project
 
-    project = Project.find(named)
-    warn(project.control.recover())
+    project = Project.find(named, looking=looking)
+    try:
+        warn(project.control.recover())
+    except BaseException:
+        project.close()
+        raise
     return project

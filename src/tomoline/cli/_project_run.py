@@ -97,7 +97,7 @@ def run_project(
     from tomoline.cli._project import open_project
 
     limit = bytes_of(memory)
-    with open_project(asked.folder) as project:
+    with open_project(asked.folder, looking=dry_run) as project:
         started = project.control.start(
             asked.names,
             first=asked.first,

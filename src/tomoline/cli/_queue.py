@@ -37,7 +37,7 @@ def print_queue(
     as_json: bool,
 ) -> None:
     """Print batches in their order."""
-    with closing(open_project(folder)) as project:
+    with closing(open_project(folder, looking=True)) as project:
         for name in names:
             project.data_sets.entries([name])  # refuses what there is not
         batches = project.queue.batches(

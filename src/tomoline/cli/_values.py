@@ -30,7 +30,7 @@ def print_values(
     TomolineError
         PARAM-06 if values that are asked for were measured nowhere.
     """
-    with closing(open_project(folder)) as project:
+    with closing(open_project(folder, looking=True)) as project:
         entries = project.data_sets.entries(names)
         batches = project.queue.latest([entry.id for entry in entries] if names else None)
     if form == "text" and not keys and not every:

@@ -110,7 +110,7 @@ def _left(number: int, wanted: RunState) -> str:
 
 def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> int:
     """Print what is watched, and what was seen there."""
-    with open_project(named or _made_for(folder)) as project:
+    with open_project(named or _made_for(folder), looking=True) as project:
         watches = project.watches.all()
         if folder is not None:
             path = Path(os.path.abspath(folder))

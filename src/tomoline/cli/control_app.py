@@ -49,7 +49,7 @@ def status_command(
     """
     from tomoline.cli._project import open_project
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         last = opened.log.last()
         status = opened.control.status()
         if json:
@@ -62,7 +62,9 @@ def status_command(
         if not follow or (status.wanted == "stopped" and not status.running):
             return
         from tomoline.cli._project_run import look
+        from tomoline.queue.looking import refuse_to_follow
 
+        refuse_to_follow(opened.store)
         failed = look(opened, batches=None, since=last, detach=False)
     raise typer.Exit(EXIT_FAILED if failed else 0)
 

@@ -62,7 +62,7 @@ def mail_command(
     if to is not None:
         _check(to)
     settings = read_settings()
-    opened = _project_of(project)
+    opened = _project_of(project, looking=to is None or test)
     try:
         if test:
             _send_test(settings, opened, to)
@@ -86,14 +86,14 @@ def _check(addresses: list[str]) -> None:
             raise errors.parameters.BAD_OPTION.error("--to", f"{one!r} is no e-mail address.")
 
 
-def _project_of(named: Path | None) -> Project | None:
+def _project_of(named: Path | None, *, looking: bool) -> Project | None:
     """Open the project, if there is one; none need be for the user's settings."""
     from tomoline import errors
     from tomoline.cli._project import open_project
     from tomoline.errors import TomolineError
 
     try:
-        return open_project(named)
+        return open_project(named, looking=looking)
     except TomolineError as error:
         if named is not None or error.kind is not errors.project.NO_PROJECT:
             raise

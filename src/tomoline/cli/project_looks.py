@@ -35,7 +35,7 @@ def list_command(
     from tomoline.cli._project import open_project
     from tomoline.cli._project_list import print_table
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         print_table(opened, names or [], as_json=json)
 
 
@@ -59,7 +59,7 @@ def explain_command(
     from tomoline.cli._project import open_project
     from tomoline.cli._project_table import print_explanation
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         print_explanation(opened, name, parameter, axis, as_json=json)
 
 
@@ -72,5 +72,5 @@ def check_command(project: ProjectOption = None) -> None:
     from tomoline.cli._project import open_project
     from tomoline.cli._project_table import print_check
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         raise typer.Exit(print_check(opened))

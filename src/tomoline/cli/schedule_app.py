@@ -122,7 +122,7 @@ def status_command(
     """
     from tomoline.cli._project import open_project
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         _print(opened, names or [], json)
 
 
@@ -138,7 +138,7 @@ def list_command(project: ProjectOption = None) -> None:
     """
     from tomoline.cli._project import open_project
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         _print(opened, [], False)
 
 

@@ -52,7 +52,7 @@ def save_command(
     from tomoline.cli._templates import print_saved
     from tomoline.surfaces.template_files import save
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         print_saved(save(opened, name, kind, data_set=data_set, replace=replace, folder=folder))
 
 
@@ -117,7 +117,7 @@ def export_command(
     from tomoline.cli._templates import print_exported
     from tomoline.surfaces.batch_files import export
 
-    with open_project(project) as opened:
+    with open_project(project, looking=True) as opened:
         print_exported(export(opened, names or (), folder))
 
 

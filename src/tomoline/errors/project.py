@@ -39,7 +39,8 @@ NETWORK = ErrorKind(
 READ_ONLY = ErrorKind(
     "PROJ-06",
     "project cannot be written",
-    "Whoever works with a project must be able to write to its folder.",
+    "Whoever works with a project must be able to write to its folder; looking at it needs only to "
+    "read it.",
     "Change the folder's permissions, or copy the project to a folder of your own.",
 )
 OTHER_HOST = ErrorKind(

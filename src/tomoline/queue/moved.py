@@ -60,7 +60,7 @@ def follow_folder(db: sqlite3.Connection, folder: Path, lock: Path) -> None:
 def _is_left(lock: Path) -> bool:
     """Whether no runner has the lock; one whose folder was moved away ends within a moment."""
     try:
-        file = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        file = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return True
     until = time.monotonic() + LEAVES_S

@@ -55,19 +55,33 @@ class Project:
         return cls(store)
 
     @classmethod
-    def open(cls, folder: Path) -> Project:
+    def open(cls, folder: Path, *, looking: bool = False) -> Project:
         """Open a project.
+
+        Parameters
+        ----------
+        folder : Path
+            Its folder.
+        looking : bool
+            Whether it is opened to look at it, which needs no room on the disk and no right to
+            write; where that is so, whatever would change it raises what is in the way.
 
         Raises
         ------
         TomolineError
             As `Store.open`.
         """
+        if looking:
+            from tomoline.queue.looking import open_to_look
+
+            return cls(open_to_look(folder))
         return cls(Store.open(folder))
 
     @classmethod
-    def find(cls, named: Path | None = None) -> Project:
+    def find(cls, named: Path | None = None, *, looking: bool = False) -> Project:
         """Open the project that is named, or that ``TOMOLINE_PROJECT`` names, or around here.
+
+        With `looking` as by `open`.
 
         Raises
         ------
@@ -76,7 +90,7 @@ class Project:
         """
         found = named or default_project()
         if found is not None:
-            return cls.open(found)
+            return cls.open(found, looking=looking)
         raise errors.project.NO_PROJECT.error(
             Path.cwd(), f"neither it nor a folder around it has {FILE}."
         )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import socket
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tomoline import errors
 from tomoline.errors import Notice, TomolineError
 from tomoline.queue.listing import SERVED
-from tomoline.queue.model import Batch, EventKind, RunState
+from tomoline.queue.model import EventKind, RunState
 from tomoline.queue.process import boot_id
 from tomoline.queue.rows import BATCHES, running_batches, to_batch, wanted_of
 from tomoline.queue.store import Store
-from tomoline.queue.store_faults import is_full
+from tomoline.queue.store_faults import UNWRITABLE, is_full
 from tomoline.queue.words import utc_text
 
 NAMED = 8
@@ -26,8 +26,21 @@ def recover(
     """Start the runner again where it was to go on and is gone, and tell what it was doing.
 
     It costs two queries and a look at a process and at the disk when all is well, so that every
-    command can do it.
+    command can do it. Where the store is opened to look, what cannot be written down is told.
     """
+    try:
+        if store.trouble is not None:
+            raise store.trouble
+        return _recover(store, alive, ensure)
+    except TomolineError as error:
+        if not store.looking or error.kind not in UNWRITABLE:
+            raise
+        return _only_told(store, alive, error)
+
+
+def _recover(
+    store: Store, alive: Callable[[Store], int | None], ensure: Callable[[Store], int]
+) -> list[Notice]:
     from tomoline.queue.permit import is_withdrawn, write_down_kill
 
     notices = []
@@ -41,26 +54,70 @@ def recover(
             found = "the run was killed; that cannot be written down yet, since the disk is full."
             return [errors.queue.KILLED.notice(store.folder, found, "Free some space.")]
         notices += [late] if late is not None else []
-    with store.read() as db:
-        run = db.execute(
-            "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
-            f" EXISTS (SELECT 1 FROM batch WHERE state = 'paused') AS halted, {SERVED} AS served"
-            " FROM run"
-        ).fetchone()
-    if run["wanted"] != RunState.RUNNING and not run["busy"] and not run["served"]:
+    run = _to_go_on(store)
+    if run is None:
         return notices
     refuse_other_host(store)
     if run["halted"] and run["wanted"] == RunState.RUNNING:
         _go_on_with_late(store)
     if alive(store) is not None:
         return notices + _no_room(store)
+    if store.looking and is_full(store.folder):  # a runner would end at once
+        raise errors.files.DISK_FULL.error(store.folder)
     if run["pid"] is not None and not notices:  # else it is just being started, or was killed
-        what = _what_was(run, running_batches(store))
-        gone = errors.queue.RUNNER_GONE.notice(store.folder, f"{what}.")
+        gone = errors.queue.RUNNER_GONE.notice(store.folder, _what_was(store, run))
         notices.append(gone)
         with store.write():
             store.add_event(EventKind.RUN, gone.found, level="warning", code=gone.code)
     ensure(store)
+    return notices
+
+
+def _to_go_on(store: Store) -> sqlite3.Row | None:
+    """Return the row of the run if a runner is to be at work, else None."""
+    with store.read() as db:
+        run: sqlite3.Row = db.execute(
+            "SELECT *, EXISTS (SELECT 1 FROM batch WHERE state = 'running') AS busy,"
+            f" EXISTS (SELECT 1 FROM batch WHERE state = 'paused') AS halted, {SERVED} AS served"
+            " FROM run"
+        ).fetchone()
+    goes_on = run["wanted"] == RunState.RUNNING or run["busy"] or run["served"]
+    return run if goes_on else None
+
+
+def _only_told(
+    store: Store, alive: Callable[[Store], int | None], trouble: TomolineError
+) -> list[Notice]:
+    """Tell what cannot be written down by who only looks, and cannot be begun again."""
+    from tomoline.queue.permit import is_withdrawn
+
+    refuse_other_host(store)
+    full = trouble.kind is errors.files.DISK_FULL
+    found = "the project's disk is full" if full else trouble.found.rstrip(".")
+    mend = "Free some space" if full else trouble.remedy.rstrip(".")
+    notices = [
+        trouble.kind.notice(
+            store.folder,
+            f"{found}; the project is only looked at, and nothing is written down.",
+            f"{mend}, to do more.",
+        )
+    ]
+    if is_withdrawn(store):
+        notices.append(
+            errors.queue.KILLED.notice(
+                store.folder, "the run was killed; that is not written down yet.", f"{mend}."
+            )
+        )
+        return notices
+    run = _to_go_on(store)
+    if run is not None and run["pid"] is not None and alive(store) is None:
+        notices.append(
+            errors.queue.RUNNER_GONE.notice(
+                store.folder,
+                _what_was(store, run),
+                f"{mend}: the next command starts it again then, and what it was running goes on.",
+            )
+        )
     return notices
 
 
@@ -122,14 +179,16 @@ def take_over_from(store: Store) -> None:
             store.add_event(EventKind.RUN, f"taken over from {host}", level="warning")
 
 
-def _what_was(run: sqlite3.Row, running: Sequence[Batch]) -> str:
+def _what_was(store: Store, run: sqlite3.Row) -> str:
+    """Tell what a runner was doing that is gone."""
+    running = running_batches(store)
     parts = [
         f"P{one.processor} {one.name}{f' ({one.step})' if one.step else ''}"
         for one in running[:NAMED]
     ]
     more = f" and {len(running) - NAMED} more" if len(running) > NAMED else ""
     what = f"it was running {', '.join(parts)}{more}" if parts else "nothing was being run"
-    return f"last seen at {utc_text(run['seen'])}; {what}"
+    return f"last seen at {utc_text(run['seen'])}; {what}."
 
 
 def start_runner(store: Store) -> int:

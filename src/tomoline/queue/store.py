@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from tomoline import errors
+from tomoline.errors import TomolineError
 from tomoline.queue.file_systems import file_system_of, refuse_network
 from tomoline.queue.model import EventKind
 from tomoline.queue.moved import follow_folder
-from tomoline.queue.store_faults import FILE, is_there, translated
+from tomoline.queue.store_faults import FILE, SCHEMA, check_schema, is_there, translated
 
 __all__ = ["FILE", "LOCK", "LOG", "SCHEMA", "WORK", "Store", "file_system_of", "to_json"]
 
@@ -29,7 +30,6 @@ WORK = ".tomoline"
 """Folder of a project for job files, event files and the runner's lock."""
 LOCK = "runner.lock"
 LOG = "tomoline.log"
-SCHEMA = 1
 BUSY_S = 30.0
 
 
@@ -38,11 +38,24 @@ class Store:
 
     Use `read` for a consistent view and `write` for changes. A block in a block is part of it; only
     a `write` in a `read` is not possible. One thread uses one store.
+
+    `trouble` is why it can only be read, if that is so (see `queue.looking`), and `is_copy` whether
+    what others write cannot be seen. With `looking`, what cannot be written down is told, no more.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connection: sqlite3.Connection,
+        *,
+        trouble: TomolineError | None = None,
+        is_copy: bool = False,
+    ) -> None:
         self.folder = folder
         self.work = folder / WORK
+        self.trouble = trouble
+        self.is_copy = is_copy
+        self.looking = False
         self._connection = connection
         self._writing = False
 
@@ -120,7 +133,7 @@ class Store:
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             connection.row_factory = sqlite3.Row
             try:
-                _check_schema(path, connection)
+                check_schema(path, connection)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA foreign_keys = ON")
@@ -161,6 +174,8 @@ class Store:
                 raise RuntimeError("a block that reads cannot hold one that writes")
             yield self._connection
             return
+        if self.trouble is not None:
+            raise self.trouble
         with translated(self.folder):
             self._connection.execute("BEGIN IMMEDIATE")
             self._writing = True
@@ -259,19 +274,6 @@ class Store:
 def to_json(value: Any) -> str:
     """Return a value as the store keeps it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _check_schema(path: Path, connection: sqlite3.Connection) -> None:
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    if "meta" not in tables:
-        size = path.stat().st_size
-        raise errors.project.DAMAGED.error(path, f"it holds no project ({size} bytes).")
-    row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    version = str(row[0]) if row else "unknown"
-    if version != str(SCHEMA):
-        raise errors.project.OTHER_SCHEMA.error(
-            path, f"its schema is {version}, this version reads {SCHEMA}."
-        )
 
 
 @contextmanager

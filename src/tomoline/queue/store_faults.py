@@ -13,6 +13,9 @@ from tomoline import errors
 from tomoline.errors import TomolineError
 
 FILE = "tomoline.sqlite"
+SCHEMA = 1
+UNWRITABLE = (errors.files.DISK_FULL, errors.files.NOT_WRITABLE, errors.project.READ_ONLY)
+"""What keeps a store from being written, and may let it be read."""
 ROOM_BYTES = 256 * 1024
 """With less room than this SQLite cannot work; it calls that an error of input or output."""
 
@@ -31,6 +34,26 @@ def is_there(path: Path) -> bool:
         raise errors.project.READ_ONLY.error(path.parent, "you may not look into it.") from error
     except (OSError, ValueError):
         return False
+
+
+def check_schema(path: Path, connection: sqlite3.Connection) -> None:
+    """Refuse what is no store, or one of another version.
+
+    Raises
+    ------
+    TomolineError
+        PROJ-03, PROJ-04.
+    """
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if "meta" not in tables:
+        size = path.stat().st_size
+        raise errors.project.DAMAGED.error(path, f"it holds no project ({size} bytes).")
+    row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+    version = str(row[0]) if row else "unknown"
+    if version != str(SCHEMA):
+        raise errors.project.OTHER_SCHEMA.error(
+            path, f"its schema is {version}, this version reads {SCHEMA}."
+        )
 
 
 @contextmanager

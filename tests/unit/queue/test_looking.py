@@ -1,0 +1,172 @@
+"""Looking at projects that cannot be written; see also ``test_full_disk.py``."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tomoline import errors
+from tomoline.errors import TomolineError
+from tomoline.queue import looking
+from tomoline.queue.control import Control
+from tomoline.queue.project import Project
+from tomoline.queue.store import FILE, Store
+from tomoline.queue.store_faults import SCHEMA
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Path:
+    """A project with one data set."""
+    raw = tmp_path / "night" / "raw" / "TS.mrc"
+    raw.parent.mkdir(parents=True)
+    raw.touch()
+    with Project.create(tmp_path / "night") as project:
+        project.data_sets.add([raw])
+    return tmp_path / "night"
+
+
+@pytest.fixture
+def unwritable(night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store not be opened for writing: the superuser, as whom tests may run, may do it."""
+
+    def refuse(folder: Path) -> Store:
+        raise errors.project.READ_ONLY.error(folder, "you may not write there.")
+
+    monkeypatch.setattr(Store, "open", refuse)
+
+
+@pytest.fixture
+def no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let SQLite make no file beside the store."""
+
+    def refuse(folder: Path) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr(looking, "_itself", refuse)
+
+
+def test_what_can_be_written_is_opened_as_always(night: Path) -> None:
+    with Project.open(night, looking=True) as project:
+        assert project.control.recover() == []
+        project.queue.add(project.data_sets.entries())
+        assert len(project.queue.batches()) == 1
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_what_others_write_is_seen(night: Path) -> None:
+    with sqlite3.connect(night / FILE) as db, Project.open(night, looking=True) as project:
+        before = project.store.changes()
+        db.execute("INSERT INTO event (time, level, kind, message) VALUES (0, 'info', 'run', 'x')")
+        db.commit()
+        assert project.store.changes() != before
+        assert project.log.events()[0].message == "x"
+        looking.refuse_to_follow(project.store)  # which it does not
+        (notice,) = project.control.recover()
+        assert (notice.code, project.control.recover()) == ("PROJ-06", [])
+        with pytest.raises(TomolineError, match="PROJ-06"):
+            project.queue.add(project.data_sets.entries())
+    db.close()
+
+
+@pytest.mark.usefixtures("unwritable", "no_files")
+@pytest.mark.parametrize("place", [looking.IN_MEMORY, "/no/such/folder"])
+def test_a_copy_holds_what_is_only_in_the_log(
+    night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(looking, "IN_MEMORY", place)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    db = sqlite3.connect(night / FILE)
+    db.execute("UPDATE data_set SET name = 'renamed'")
+    db.commit()
+    assert b"renamed" not in (night / FILE).read_bytes()
+    beside = sorted(night.iterdir())
+    with Project.open(night, looking=True) as project:
+        assert [one.name for one in project.data_sets.entries()] == ["renamed"]
+        with pytest.raises(TomolineError, match="cannot be followed"):
+            looking.refuse_to_follow(project.store)
+        with pytest.raises(TomolineError, match="PROJ-06"):
+            project.data_sets.remove(["renamed"])
+    assert sorted(night.iterdir()) == beside
+    assert list(tmp_path.glob("tomoline-*")) == []
+    db.close()
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_paths_follow_a_project_that_was_moved(night: Path, tmp_path: Path) -> None:
+    shutil.move(night, tmp_path / "there")
+    with Project.open(tmp_path / "there", looking=True) as project:
+        assert project.store.is_copy  # to write the paths down in
+        (entry,) = project.data_sets.entries()
+        assert entry.source == tmp_path / "there" / "raw" / "TS.mrc"
+
+
+@pytest.mark.usefixtures("unwritable", "no_files")
+def test_where_not_even_a_copy_has_room_the_trouble_is_told(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "IN_MEMORY", "/no/such/folder")
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/folder")
+    with pytest.raises(TomolineError, match="PROJ-06"):
+        Project.open(night, looking=True)
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_a_store_of_another_version_is_refused(night: Path) -> None:
+    with sqlite3.connect(night / FILE) as db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'schema'", (str(SCHEMA + 1),))
+    db.close()
+    with pytest.raises(TomolineError, match="PROJ-03"):
+        Project.open(night, looking=True)
+
+
+@pytest.mark.parametrize("spoil", ["no database at all " * 999, ""])
+@pytest.mark.usefixtures("unwritable")
+def test_a_damaged_store_is_told(night: Path, spoil: str) -> None:
+    (night / FILE).write_text(spoil)
+    with pytest.raises(TomolineError, match="PROJ-04"):
+        Project.open(night, looking=True)
+
+
+def test_trouble_of_another_kind_is_no_reason_to_look(tmp_path: Path) -> None:
+    with pytest.raises(TomolineError, match="PROJ-01"):
+        Project.open(tmp_path, looking=True)
+
+
+@pytest.mark.usefixtures("unwritable", "no_files")
+def test_a_store_that_changes_meanwhile_is_copied_again(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = sqlite3.connect(night / FILE)
+    db.execute("UPDATE data_set SET name = 'renamed'")
+    db.commit()
+    usual, copied = shutil.copyfile, []
+
+    def copy(source: Path, there: Path) -> None:
+        usual(source, there)
+        copied.append(source.name)
+        if len(copied) == 2:  # with that its log goes, as when the last runner ends
+            db.close()
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    with Project.open(night, looking=True) as project:
+        assert [one.name for one in project.data_sets.entries()] == ["renamed"]
+    assert copied == [FILE, f"{FILE}-wal", FILE]
+
+
+def test_a_runner_that_cannot_be_started_keeps_nobody_from_looking(night: Path) -> None:
+    def ensure(store: Store) -> int:
+        raise errors.files.DISK_FULL.error(store.folder)
+
+    for is_looking, codes in ((True, ["FILE-08", "QUEUE-08"]), (False, None)):
+        with Project.open(night, looking=is_looking) as project:
+            with project.store.write() as db:
+                db.execute("UPDATE run SET wanted = 'running', pid = 9, birth = 'long ago'")
+            control = Control(project.store, ensure=ensure, alive=lambda _: None)
+            if codes is None:
+                with pytest.raises(TomolineError, match="FILE-08"):
+                    control.recover()
+            else:
+                assert [one.code for one in control.recover()] == codes
