@@ -53,6 +53,39 @@ def test_an_order_that_comes_within_a_destructor_is_not_lost(number: signal.Sign
     assert said(number, destroy=destroy, run="half = Half(); del half") == ("stopped\n", "")
 
 
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGINT, "cut short\n"), (signal.SIGTERM, "went on\nstopped\n")]
+)
+def test_only_who_may_be_told_twice_is_cut_short(number: signal.Signals, told: str) -> None:
+    run = """
+    try:
+        os.kill(os.getpid(), number); time.sleep(20)
+    except KeyboardInterrupt:
+        try:
+            os.kill(os.getpid(), number); time.sleep(0.1)
+        except KeyboardInterrupt:
+            print("cut short"); raise SystemExit
+        print("went on"); raise"""
+    assert said(number, destroy="pass", run=run) == (told, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_when_only_the_interpreter_is_left_to_end_it_ends_well(number: signal.Signals) -> None:
+    program = (
+        "import atexit, os, signal, time; from tomoline.interruption import stop_quietly\n"
+        f"atexit.register(lambda: (os.kill(os.getpid(), {int(number)}), time.sleep(0.1)))\n"
+        f"stop_quietly({int(number)})"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_order_to_end_is_not_lost_where_ctrl_c_is_ignored() -> None:
+    destroy = "os.kill(os.getpid(), number); time.sleep(0.1)"
+    run = "signal.signal(signal.SIGINT, signal.SIG_IGN); half = Half(); del half"
+    assert said(signal.SIGTERM, destroy=destroy, run=run) == ("stopped\n", "")
+
+
 def test_without_an_order_faults_of_destructors_are_heard_of() -> None:
     destroy = "raise AttributeError('half made')"
     run = "half = Half(); del half; raise KeyboardInterrupt"

@@ -68,6 +68,44 @@ def test_a_command_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert notice.where == str(tmp_path / "none")
 
 
+def test_a_command_in_the_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script = tmp_path / "tell"
+    script.write_text("#!/bin/sh\nexit 3\n")
+    notice = run_hook(HookSettings("~/tell"), "done", FACTS)
+    assert notice is not None
+    assert notice.found == "it cannot be started: Permission denied."
+    script.chmod(0o700)
+    notice = run_hook(HookSettings("~/tell"), "done", FACTS)
+    assert notice is not None
+    assert notice.found == "it ended with status 3."
+
+
+def test_a_command_that_is_killed_is_told_whatever_it_said(tmp_path: Path) -> None:
+    body = "os.write(1, b'one\\ntwo \\xff'); os.kill(os.getpid(), 9)"
+    notice = run_hook(HookSettings(python(tmp_path, body)), "done", FACTS)
+    assert notice is not None
+    assert notice.found == "it ended with signal 9: one two \ufffd."
+
+
+def test_a_command_that_ends_when_it_is_killed_anyhow_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = os.killpg
+
+    def late(group: int, number: int) -> None:
+        kill(group, number)
+        os.waitpid(group, 0)
+        kill(group, number)  # nobody is there any more
+
+    monkeypatch.setattr(os, "killpg", late)
+    notice = run_hook(HookSettings("sleep 60", timeout_s=0.1), "done", FACTS)
+    assert notice is not None
+    assert notice.found == "it was killed after 0.1 s."
+
+
 def test_a_command_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
     child = tmp_path / "child"
     body = f"""one = subprocess.Popen(["sleep", "60"])

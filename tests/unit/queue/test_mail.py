@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import smtplib
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mail_server
 import pytest
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from mail_server import PASSWORD, USER, MailServer, serve
 
 from tomoline.errors import TomolineError
-from tomoline.queue.mail import make_message, message_id_of, send_mail
+from tomoline.queue.mail import make_message, message_id_of, send_mail, sender_of
 from tomoline.queue.user_settings import MailSettings
 
 
@@ -193,6 +195,90 @@ def test_any_text_makes_a_message_of_one_head(title: str, text: str) -> None:
         *(b"Content-Type", b"Content-Transfer-Encoding", b"MIME-Version"),
     ]
     assert len(str(message["Subject"])) < 170
+
+
+def test_a_long_title_is_cut() -> None:
+    settings = MailSettings(to=("ann@example.org",), sender="a@b.c")
+    for length in (150, 151, 400):
+        subject = str(make_message(settings, "x" * length, "")["Subject"]).removeprefix(
+            "tomoline: "
+        )
+        assert len(subject) == 150
+        assert subject.endswith("...") is (length > 150)
+
+
+def test_messages_come_from_whoever_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "em")
+    monkeypatch.setattr("socket.gethostname", lambda: "scope")
+    assert sender_of(MailSettings()) == "em@scope"
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 4711")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert sender_of(MailSettings()) == "tomoline@scope"
+
+
+class Odd(smtplib.SMTP):
+    """A connection on which something goes wrong; it is left politely all the same."""
+
+    at = "send_message"
+    error: Exception
+    quits = 0
+
+    def send_message(self, *given: Any, **named: Any) -> Any:
+        if self.at == "send_message":
+            raise self.error
+        return super().send_message(*given, **named)
+
+    def quit(self) -> Any:
+        type(self).quits += 1
+        if self.at == "quit":
+            raise self.error
+        return super().quit()
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> type[Odd]:
+    class Own(Odd):
+        pass
+
+    monkeypatch.setattr(smtplib, "SMTP", Own)
+    return Own
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (smtplib.SMTPDataError(552, b"too\nbig."), "answers 552 too big."),
+        (OSError("odd"), "odd."),
+        (OSError(113, "No route to host"), "No route to host."),
+    ],
+)
+def test_what_else_a_server_says_is_told(
+    server: MailServer, odd: type[Odd], error: Exception, found: str
+) -> None:
+    odd.error = error
+    with pytest.raises(TomolineError) as caught:
+        send_mail(server.settings(), "done", "")
+    assert (caught.value.code, caught.value.found) == ("MAIL-02", found)
+
+
+@pytest.mark.parametrize(
+    "error", [smtplib.SMTPServerDisconnected("closed"), ConnectionResetError(104, "reset")]
+)
+def test_what_breaks_after_the_message_was_taken_is_no_failure(
+    server: MailServer, odd: type[Odd], error: Exception
+) -> None:
+    odd.at, odd.error = "quit", error
+    assert send_mail(server.settings(), "done", "") == []
+    assert (odd.quits, server.subjects) == (1, ["tomoline: done"])
+
+
+def test_a_name_that_no_server_can_have_is_told() -> None:
+    with pytest.raises(TomolineError) as caught:
+        send_mail(MailServer(25).settings(server="a..b"), "done", "")
+    assert caught.value.code == "MAIL-02"
 
 
 def test_the_same_event_has_the_same_message_id() -> None:

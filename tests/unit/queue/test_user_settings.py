@@ -144,6 +144,10 @@ timeout_s = "long"
         ('[mail]\nuser = "em"', ":2 a user needs a password"),
         ('[mail]\npassword = "x"', ":2 a password needs a user"),
         ('[mail]\nuser = "em"\npassword_file = "gone"', ":3 .*gone cannot be read"),
+        ("mail = {port = -1}", ":1 port = -1 is no whole number"),
+        ('[mail]\nsender = "ann"', ":2 'ann' is no e-mail address"),
+        ("[mail]\ntimeout_s = 0.5", ":2 timeout_s = 0.5 is no number from 1 to 3600"),
+        ("a = " + "[" * 5000 + "]" * 5000, "it is not TOML: .*recursion"),
         (
             '[mail]\nserver = "far.org"\ntls = "none"\nuser = "em"\npassword = "x"',
             ":4 .*the password would go over the network",
@@ -175,6 +179,59 @@ def test_a_password_file_that_others_may_read_is_refused(tmp_path: Path) -> None
     assert faults_of(path) == [f":3 {word} is empty."]
 
 
+@pytest.mark.parametrize(
+    ("word", "found"), [(b"", "word is empty"), (b"\xff\n", "word cannot be read: .*utf-8")]
+)
+def test_a_password_file_without_a_password_is_told(
+    tmp_path: Path, word: bytes, found: str
+) -> None:
+    (tmp_path / "word").write_bytes(word)
+    (tmp_path / "word").chmod(0o600)
+    [fault] = faults_of(write(tmp_path, '[mail]\nuser = "em"\npassword_file = "word"\n'))
+    assert re.search(f":3 .*{found}", fault), fault
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ('user = "em"\npassword = "x"\n', ":4 password and password_file are both given."),
+        ("", ":2 a password needs a user."),
+    ],
+)
+def test_a_password_file_goes_with_a_user_alone(tmp_path: Path, lines: str, found: str) -> None:
+    (tmp_path / "word").write_text("x")
+    (tmp_path / "word").chmod(0o600)
+    assert faults_of(write(tmp_path, f'[mail]\n{lines}password_file = "word"')) == [found]
+
+
+def test_a_password_file_may_lie_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "word").write_text("x")
+    (tmp_path / "word").chmod(0o600)
+    (tmp_path / "config").mkdir()
+    path = write(tmp_path / "config", '[mail]\nuser = "em"\npassword_file = "~/word"\n')
+    assert read_settings(path).mail.password == "x"
+
+
+def test_what_is_not_set_is_as_usual(tmp_path: Path) -> None:
+    settings = read_settings(write(tmp_path, "[mail]\n[hook]\n"))
+    assert (settings.mail, settings.hook) == (MailSettings(), HookSettings())
+
+
+def test_a_password_may_stay_on_this_machine_in_the_clear(tmp_path: Path) -> None:
+    text = '[mail]\nserver = " localhost "\ntls = "none"\nuser = "em"\npassword = "x"'
+    settings = read_settings(write(tmp_path, text))
+    assert (settings.mail.server, settings.mail.user) == ("localhost", "em")
+
+
+def test_the_file_may_begin_with_a_mark_of_its_encoding(tmp_path: Path) -> None:
+    path = write(tmp_path, "\ufeff[mail]\nserver = 'x'\n")
+    assert read_settings(path).mail.server == "x"
+    path.write_bytes(b"[mail]\nserver = 'M\xfcller'\n")
+    [fault] = faults_of(path)
+    assert "it is not TOML" in fault
+
+
 def test_the_folder_in_place_of_the_file_is_told(tmp_path: Path) -> None:
     [fault] = faults_of(tmp_path)
     assert "Is a directory" in fault
@@ -197,6 +254,8 @@ def test_the_page_has_examples() -> None:
     assert len(re.findall(r"```ini\n", PAGE.read_text())) >= 2
 
 
-@pytest.mark.parametrize("text", ["", "ann", "@x", "a@", "a b@x.org", "a@x@y", "a@x.org\n"])
+@pytest.mark.parametrize(
+    "text", ["", "ann", "@x", "a@", "a b@x.org", "a@x@y", "a@x.org\n", "a\x07@x.org"]
+)
 def test_what_is_no_address(text: str) -> None:
     assert not is_address(text)
