@@ -73,10 +73,10 @@ class Store:
             raise errors.project.EXISTS.error(folder, f"it holds {FILE}.")
         if folder.exists() and not folder.is_dir():
             raise errors.project.READ_ONLY.error(folder, "it is a file, not a folder.")
+        refuse_network(folder, mounts)
         made = [one for one in (folder / WORK, folder) if not one.exists()]
         with translated(folder, opening=True):
             folder.mkdir(parents=True, exist_ok=True)
-        refuse_network(folder, mounts)
         part = folder / f".{FILE}.{os.getpid()}.part"
         with translated(folder, opening=True), _alone_in(folder):
             try:
