@@ -1,11 +1,15 @@
-"""Shared fixtures: the recordings of real microscopes, where they are at hand."""
+"""Shared fixtures: recordings of real microscopes, where they are at hand, and mail."""
 
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from mail_server import MailServer
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -38,6 +42,24 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         del os.environ["XDG_CONFIG_HOME"]
     else:
         os.environ["XDG_CONFIG_HOME"] = before
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The path of a user's settings file, of this test alone; it is not there yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = tmp_path / "config" / "tomoline" / "settings.toml"
+    path.parent.mkdir(parents=True)
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator["MailServer"]:
+    """A mail server that takes what is sent."""
+    from mail_server import serve  # only few tests need what it loads
+
+    with serve() as one:
+        yield one
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import waiting
 from command import content, copy_series, succeed
 from processes import processes_left, processes_of
 from small_disk import SmallDisk
@@ -80,13 +81,7 @@ def status_of(disk: SmallDisk) -> Document:
 
 def wait_for(disk: SmallDisk, condition: Callable[[Document], bool]) -> Document:
     """Look at the project until something is so."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        status = status_of(disk)
-        if condition(status):
-            return status
-        time.sleep(0.02)
-    pytest.fail(f"waited in vain; at last {status}")
+    return waiting.wait_for(lambda: status_of(disk), condition, patience_s=PATIENCE_S)
 
 
 def results(disk: SmallDisk) -> dict[str, str]:

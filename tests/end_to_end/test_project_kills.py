@@ -13,6 +13,7 @@ import pytest
 from command import content, succeed
 from night import GOLD, make_series
 from processes import processes_left
+from waiting import wait_for
 
 from tomoline.queue.launch import runner_process
 from tomoline.queue.log import explain_states
@@ -103,9 +104,8 @@ def test_killed_at_fifty_random_moments(tmp_path: Path) -> None:
                         killed[kind] += 1
             if not more or rng.random() < 0.7:  # else batches go on, or end, without a runner
                 project.control.recover()  # as every command does
-        while runner_process(project.store) is not None:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        left_s = deadline - time.monotonic()
+        wait_for(lambda: runner_process(project.store) is None, patience_s=left_s)
         assert min(killed.values()) >= KILLS // 5, killed
         check(project, alone)
         check_nothing_complete_ran_again(project)

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.helpers.command import succeed, tomoline
+from waiting import wait_for
 
 from tomoline.queue.log import explain_states
 from tomoline.queue.model import BatchState, Event
@@ -45,14 +45,16 @@ def folder(tmp_path: Path, small_series: Path) -> Iterator[Path]:
 
 def wait_until_done(folder: Path) -> None:
     """Wait until nothing waits or runs."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
+
+    def counts() -> dict[BatchState, int]:
         with Project.open(folder) as project:
-            counts = project.queue.counts()
-        if not counts[BatchState.WAITING] and not counts[BatchState.RUNNING]:
-            return
-        time.sleep(0.05)
-    pytest.fail(f"waited in vain; at last {counts}")
+            return project.queue.counts()
+
+    wait_for(
+        counts,
+        lambda found: not found[BatchState.WAITING] and not found[BatchState.RUNNING],
+        patience_s=PATIENCE_S,
+    )
 
 
 def events(folder: Path, kind: str) -> list[Event]:

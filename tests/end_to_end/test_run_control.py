@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import waiting
 from command import COMMAND, content, succeed, tomoline
 from processes import in_another_namespace
 
@@ -64,13 +65,7 @@ def status_of(folder: Path) -> Status:
 
 def wait_for(folder: Path, condition: Callable[[Status], bool]) -> Status:
     """Look at a project until something is so."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        status = status_of(folder)
-        if condition(status):
-            return status
-        time.sleep(0.02)
-    pytest.fail(f"waited in vain; at last {status}")
+    return waiting.wait_for(lambda: status_of(folder), condition, patience_s=PATIENCE_S)
 
 
 def wait_for_step(folder: Path, step: str) -> Batch:

@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from command import content, copy_series, succeed
+from waiting import wait_for
 
 from tomoline.queue.launch import ensure_runner, runner_process
 from tomoline.queue.model import Batch, BatchState
@@ -50,14 +51,6 @@ def project(tmp_path: Path) -> Iterator[Project]:
         db.execute("UPDATE run SET wanted = 'stopped'")
     wait_for(lambda: runner_process(made.store) is None)
     made.close()
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    until = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
 
 
 def run(project: Project, processors: int = 2) -> int:

@@ -8,33 +8,18 @@ import os
 import shutil
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mail_server import MailServer, free_port, serve
+from mail_server import MailServer, free_port
 from tests.helpers.command import succeed
+from waiting import wait_for
 
 from tomoline.queue.launch import runner_process
 from tomoline.queue.project import Project
 
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with serve() as one:
-        yield one
-
-
-@pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's settings file, not there yet; the hook of `write_settings` writes beside it."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    path = tmp_path / "config" / "tomoline" / "settings.toml"
-    path.parent.mkdir(parents=True)
-    return path
 
 
 @pytest.fixture
@@ -62,13 +47,6 @@ def write_settings(path: Path, port: int) -> Path:
         'on = ["finished", "failed", "done"]\n'
     )
     return seen
-
-
-def wait_for(what: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
 
 
 def runner_of(folder: Path) -> int | None:

@@ -6,12 +6,13 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command import succeed, tomoline
+from waiting import wait_for
 
 from tomoline.queue.project import Project
 
@@ -35,13 +36,6 @@ def watched(project: Path) -> list[dict[str, Any]]:
         succeed("watch", "--list", "--json", "--project", project).stdout
     )
     return found
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while not done():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.3)
 
 
 def test_a_series_that_appears_is_run(place: Path, small_series: Path) -> None:

@@ -2,15 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from tomoline.queue.process import group_of
+
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if os.fork():
+    print("ready", flush=True)
+time.sleep(60)
+"""
+"""A process that refuses to end when it is asked, with a child that does so too."""
 APART = ("unshare", "-Urpf", "--mount-proc")
+
+
+@contextmanager
+def python(text: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program in a session of its own, from its first line of output on; end it then."""
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+        for pid in group_of(process.pid):
+            os.kill(pid, 9)
 
 
 def in_another_namespace() -> tuple[str, ...]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mail_server import MailServer, serve
+from mail_server import MailServer
 from typer.testing import CliRunner
 
 from tomoline.cli.main import app
@@ -42,25 +41,15 @@ def call(*arguments: str | Path) -> Told:
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The user's settings file, not there yet."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+def settings(settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    path = tmp_path / "config" / "tomoline" / "settings.toml"
-    path.parent.mkdir(parents=True)
-    return path
+    return settings
 
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Path) -> Path:
     Project.create(tmp_path / "night").close()
     return tmp_path / "night"
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with serve() as one:
-        yield one
 
 
 def test_the_test_message_says_how_far_it_got(settings: Path, server: MailServer) -> None:

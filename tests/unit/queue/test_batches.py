@@ -28,12 +28,6 @@ FEW = 8
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "night") as one:
-        yield one
-
-
-@pytest.fixture
 def queue(store: Store) -> Queue:
     return Queue(store)
 

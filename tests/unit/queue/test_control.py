@@ -6,12 +6,12 @@ import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from processes import STUBBORN, python
 
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue.control import Control
@@ -38,12 +38,6 @@ class NoRunner:
 
     def alive(self, store: object) -> int | None:
         return self.pid
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as one:
-        yield one
 
 
 @pytest.fixture
@@ -334,26 +328,10 @@ def test_a_pause_that_came_too_late_is_undone(project: Project, control: Control
     assert state(project, "TS_1") is S.WAITING
 
 
-STUBBORN = """
-import os, signal, sys, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork():
-    print("ready", flush=True)
-time.sleep(60)
-"""
-
-
 @pytest.fixture
 def stubborn() -> Iterator[subprocess.Popen[bytes]]:
-    """A process with a child in a session of its own, that refuse to end when they are asked."""
-    with subprocess.Popen(
-        [sys.executable, "-c", STUBBORN], stdout=subprocess.PIPE, start_new_session=True
-    ) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
+    with python(STUBBORN) as process:
         yield process
-        for pid in group_of(process.pid):
-            os.kill(pid, 9)
 
 
 def test_kill_without_a_runner_ends_the_whole_group_in_time(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,6 @@ from tomoline.queue._axes import other_axis, pair_up, stack_key
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as one:
-        yield one
 
 
 def stacks(folder: Path, *names: str) -> list[Path]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import STUBBORN, python
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -30,28 +29,7 @@ from tomoline.queue.rows import change_state, wanted_of
 from tomoline.queue.store import Store
 
 S = BatchState
-# A worker that refuses to end, with a child that does so too.
-STUBBORN = """
-import os, signal, time
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-if os.fork():
-    print("ready", flush=True)
-time.sleep(60)
-"""
 RUNNER = "import time; print('ready', flush=True); time.sleep(60)"
-
-
-@contextmanager
-def process(text: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start Python in a session of its own, and end it at the end."""
-    with subprocess.Popen(
-        [sys.executable, "-c", text], stdout=subprocess.PIPE, start_new_session=True
-    ) as started:
-        assert started.stdout is not None
-        started.stdout.readline()
-        yield started
-        for pid in group_of(started.pid):
-            os.kill(pid, 9)
 
 
 @dataclass
@@ -85,8 +63,8 @@ class Night:
 def night(tmp_path: Path) -> Iterator[Night]:
     with (
         Project.create(tmp_path / "night") as project,
-        process(STUBBORN) as worker,
-        process(RUNNER) as runner,
+        python(STUBBORN) as worker,
+        python(RUNNER) as runner,
     ):
         for name in ("TS_1.mrc", "TS_2.mrc"):
             (tmp_path / name).touch()

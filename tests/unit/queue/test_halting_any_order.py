@@ -8,15 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from fake_worker import FakeLauncher
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
+from state_machines import run_in_any_order
 
 from tomoline.errors import TomolineError
 from tomoline.queue.control import Control
@@ -158,13 +157,4 @@ class Night(RuleBasedStateMachine):
 
 
 def test_what_was_killed_stays_so_and_nothing_is_lost() -> None:
-    run_state_machine_as_test(
-        Night,
-        settings=settings(
-            max_examples=50,
-            stateful_step_count=20,
-            derandomize=True,  # whoever hunts for more takes this out, and more examples
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_in_any_order(Night, nights=50, steps=20)

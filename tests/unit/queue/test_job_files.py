@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tomoline.queue.job_files import JobFiles, build_job
 from tomoline.queue.project import Project
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as one:
-        yield one
 
 
 def test_each_axis_has_its_own_layers_and_both_the_same_steps(

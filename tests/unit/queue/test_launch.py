@@ -19,12 +19,6 @@ from tomoline.queue.serving import _Trouble, serve
 from tomoline.queue.store import Store
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "night") as made:
-        yield made
-
-
 def program(folder: Path, text: str) -> str:
     """Make a program that is started instead of Python."""
     path = folder / "program"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from tomoline.queue.project import Project
 from tomoline.workflow.given import LayerValue
 
 THICKNESS = "reconstruct.thickness_px"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as one:
-        yield one
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,12 +11,6 @@ from tomoline.queue.log import Log, line_of
 from tomoline.queue.logfile import LogFile
 from tomoline.queue.model import EventKind
 from tomoline.queue.store import LOG, Store
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "night") as one:
-        yield one
 
 
 @pytest.mark.parametrize("is_first", [False, True])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from tomoline.queue.user_settings import MailSettings
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return mail_server.make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with serve() as one:
-        yield one
 
 
 def test_a_plain_message_arrives(server: MailServer) -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import wait_for
 
 from tomoline import errors
 from tomoline.queue.halting import ended_all
@@ -64,11 +65,8 @@ def parent(lock: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    (tmp_path / "TS.mrc").touch()
-    with Project.create(tmp_path / "night") as one:
-        one.queue.add(one.data_sets.add([tmp_path / "TS.mrc"]))
-        yield one
+def project(queued: Project) -> Project:
+    return queued
 
 
 def begin(project: Project, pid: int | None, attempt: int = 1) -> Batch:
@@ -195,10 +193,7 @@ def test_what_a_runner_has_begun_just_now_is_not_set_aside(
     assert now(project).state is S.RUNNING
     os.killpg(parent.pid, 9)
     parent.wait(10)
-    until = time.monotonic() + 10
-    while group_of(parent.pid):
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for(lambda: group_of(parent.pid) == [])
     _set_aside(project.store, replace(one, attempt=1))
     assert now(project).state is S.RUNNING
     _set_aside(project.store, before)
@@ -229,10 +224,7 @@ def test_libraries_get_as_many_threads_as_the_batch_unless_the_user_says_otherwi
         monkeypatch.setenv("OMP_NUM_THREADS", asked)
     job = Job(1, 1, "TS", "tilt", [], "", "", [], "", 3, 1 << 30, "", "")
     worker = SystemLauncher().start(tmp_path / "1-1.json", job)
-    until = time.monotonic() + 20
-    while worker.returncode is None:
-        assert time.monotonic() < until
-        time.sleep(0.01)
+    wait_for(lambda: worker.returncode is not None)
     assert (tmp_path / "1-1.out").read_text().strip() == found
 
 

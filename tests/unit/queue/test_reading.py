@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +12,8 @@ from tomoline.queue.reading import store_events
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    (tmp_path / "TS.mrc").touch()
-    with Project.create(tmp_path / "night") as one:
-        one.queue.add(one.data_sets.add([tmp_path / "TS.mrc"]))
-        yield one
+def project(queued: Project) -> Project:
+    return queued
 
 
 def only(project: Project) -> Batch:

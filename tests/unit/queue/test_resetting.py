@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +18,6 @@ from tomoline.queue.rows import change_state
 
 RAW = ("TS.mrc", "TS.rawtlt", "TS.mrc.mdoc", "TS_rawbound.mod", "TS_orig.mrc", "notes.txt")
 MADE = ("TS_ali.mrc", "TS.xf", "TS_report.html", "TS.log", "TS_slice_xy.png", "newst.com")
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as one:
-        yield one
 
 
 @pytest.fixture

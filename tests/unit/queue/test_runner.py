@@ -9,10 +9,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 from fake_worker import FakeLauncher, FakeWorker, RunnerDied
+from waiting import wait_for
 
 from tomoline import errors
 from tomoline.errors import TomolineError
@@ -830,10 +832,7 @@ def test_the_runner_stays_while_a_service_is_busy(night: Night, holds_run: bool)
         done = any(text.startswith("all done") for text in night.told("run"))
         assert done is not holds_run
         service.until_free.set()
-        until = time.monotonic() + 20
-        while night.turn():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: not night.turn(), every_s=0.01)
         assert any(text.startswith("all done") for text in night.told("run"))
     finally:
         night.runner.end()
@@ -856,10 +855,7 @@ def test_a_watch_whose_service_fails_keeps_the_run(night: Night) -> None:
             assert db.execute("SELECT wanted FROM run").fetchone()[0] == "running"
         with night.store.write() as db:
             db.execute("UPDATE watch SET active = 0")
-        until = time.monotonic() + 20
-        while night.turn():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_for(lambda: not night.turn(), every_s=0.01)
     finally:
         night.runner.end()
 
@@ -870,12 +866,8 @@ def test_a_service_that_fails_is_told_of_once_in_a_while_and_keeps_nobody(night:
     thread = ServiceThread("busy", night.store.folder, lambda: service, holds_run=True)
     thread.begin()
     try:
-        until = time.monotonic() + 20
         for _ in range(3):
-            question = thread.ask()
-            while not thread.is_free(question):
-                assert time.monotonic() < until
-                time.sleep(0.01)
+            wait_for(partial(thread.is_free, thread.ask()), every_s=0.01)
     finally:
         thread.end()
     assert service.turns == -1  # and closed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from microscope import mrc_bytes, put
+from waiting import wait_for
 
 from tomoline.errors import TomolineError
 from tomoline.queue.background import SERVICES, service_threads
@@ -18,12 +18,6 @@ from tomoline.queue.store import Store
 from tomoline.queue.trouble import AGAIN_S
 from tomoline.queue.watching.service import WatchService
 from tomoline.queue.watching.watcher import Watcher
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    with Project.create(tmp_path / "night") as made:
-        yield made
 
 
 class Counted:
@@ -55,10 +49,8 @@ def test_each_service_opens_its_store_once_and_closes_it(
         thread.begin()
     for _ in range(20):
         questions = [(thread, thread.ask()) for thread in threads]
-        until = time.monotonic() + 20.0
-        while not all(thread.is_free(number) for thread, number in questions):
-            assert time.monotonic() < until
-            time.sleep(0.005)
+        for thread, number in questions:
+            wait_for(partial(thread.is_free, number), every_s=0.005)
     assert counted.opened == len(SERVICES)
     assert counted.closed == 0
     for thread in threads:

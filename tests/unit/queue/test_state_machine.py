@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 from fake_worker import FakeLauncher, FakeWorker, RunnerDied
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 from queue_faces import MOST, PROCESSORS, THICKNESS, Faces
+from state_machines import run_in_any_order
 
 from tomoline.queue.batch_range import Range, range_of
 from tomoline.queue.control import Control
@@ -355,13 +355,4 @@ class Night(Faces):
 
 @pytest.mark.slow
 def test_faces_runner_and_workers_in_any_order() -> None:
-    run_state_machine_as_test(
-        Night,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=40,
-            derandomize=True,  # whoever hunts for more takes this out, and more examples
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    run_in_any_order(Night, nights=60, steps=40)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mail_server import MailServer, serve
+from mail_server import MailServer
 
 from tomoline.queue import news
 from tomoline.queue.model import Batch, BatchState
@@ -17,12 +17,6 @@ from tomoline.queue.user_settings import UserSettings
 
 S = BatchState
 NOW = 1_000_000.0
-
-
-@pytest.fixture
-def server() -> Iterator[MailServer]:
-    with serve() as one:
-        yield one
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import workflow_fakes
+from waiting import wait_for
 from workflow_fakes import RECIPE
 
 from tomoline import errors
@@ -460,10 +461,7 @@ def test_told_to_end_it_ends_and_says_so(tmp_path: Path) -> None:
         process = subprocess.Popen(
             [sys.executable, "-c", SLOW, str(path)], stdout=out, stderr=out, start_new_session=True
         )
-        until = time.monotonic() + 60
-        while not any(one["event"] == "part" for one in read_events(events, 0)[0]):
-            assert time.monotonic() < until
-            time.sleep(0.02)
+        wait_for(lambda: any(one["event"] == "part" for one in read_events(events, 0)[0]))
         assert holder(path, events) is not None
         os.killpg(process.pid, signal.SIGTERM)
         assert process.wait(10) == worker.FAILED
