@@ -119,6 +119,8 @@ def facts_of(store: Store, event: Event) -> dict[str, Any]:
             "source": row["source"],
             "folder": row["folder"],
         }
+        if one.state == event.becomes:  # it has not gone on since
+            facts["step"] = one.step
     return facts
 
 

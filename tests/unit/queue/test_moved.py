@@ -178,6 +178,7 @@ def test_one_disk_that_is_mounted_twice_is_one_project(session: Path, tmp_path: 
     os.link(session / "night" / FILE, there / FILE)
     with Project.open(there) as project:
         assert project.deliver == session / "results"
+        assert not any("copied" in one.message for one in project.log.events())
 
 
 def test_a_runner_that_is_about_to_leave_is_waited_for(
