@@ -162,14 +162,16 @@ def test_words_that_are_no_paths_stay_words(
 ) -> None:
     """Though a file of that name lies where it would be if it were one."""
     with Project.open(session / "night") as project, project.store.write() as db:
-        given = {"a.word": ["best", "x"], MODEL: [str(session / "raw/TS.mod"), "x"]}
+        model = str(session / "raw/TS.mod")
+        given = {"a.word": ["best", "x"], MODEL: [model, "x"], "b.far": ["/far/away", "x"]}
         db.execute("UPDATE layer SET given = ? WHERE name = 'project'", (json.dumps(given),))
     for folder in (tmp_path / "here", tmp_path / "archive" / "here" / "best"):
         folder.mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
     there = move(session, "archive/session")
     with Project.open(there / "night") as project:
-        assert project.layers.get("project")["a.word"][0] == "best"
+        found = {key: value for key, (value, _) in project.layers.get("project").items()}
+        assert found == {"a.word": "best", MODEL: str(there / "raw/TS.mod"), "b.far": "/far/away"}
 
 
 def test_one_disk_that_is_mounted_twice_is_one_project(session: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ BATCH = "INSERT INTO batch (data_set, state, place, queued) VALUES (4711, 'waiti
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "night") as one:
+    with Store.create(tmp_path / "session" / "night") as one:
         yield one
 
 
