@@ -128,6 +128,12 @@ OTHER_PLACE = ErrorKind(
     "runner works in the old place.",
     "Use the folder that is named; 'tomoline kill' there ends the run, then it can be moved.",
 )
+SAME_SPELLING = ErrorKind(
+    "PROJ-20",
+    "name that could be several data sets",
+    "Accents may be written in another way than in the table, as long as that leaves no doubt.",
+    "Copy the name from 'tomoline project list', which prints it as it is written.",
+)
 
 KINDS = (
     NO_PROJECT,
@@ -149,4 +155,5 @@ KINDS = (
     BAD_NAME,
     HELD,
     OTHER_PLACE,
+    SAME_SPELLING,
 )

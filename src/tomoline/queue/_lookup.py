@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tomoline import errors
@@ -15,9 +14,8 @@ from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Values
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.rows import to_data_set
+from tomoline.queue.spelling import NOT_ASCII, WILD, composed, fits, other_spelling
 from tomoline.queue.store import Store
-
-WILD = frozenset("*?[")
 
 
 class Lookup:
@@ -34,7 +32,8 @@ class Lookup:
         Parameters
         ----------
         patterns : sequence of str
-            Names, or patterns with ``*``, ``?`` and ``[..]``; all if empty.
+            Names, or patterns with ``*``, ``?`` and ``[..]``; all if empty. Accents may be written
+            in another way than in the table, unless it has the name just so.
         flagged : bool
             Only those whose run flag is set.
         as_named : bool
@@ -43,7 +42,8 @@ class Lookup:
         Raises
         ------
         TomolineError
-            PROJ-08 if nothing has the name or fits the pattern.
+            PROJ-08 if nothing has the name or fits the pattern, PROJ-20 for a name that could be
+            several, written in other ways.
         """
         condition = " WHERE run = 1" if flagged else ""
         with self.store.read() as db:
@@ -63,10 +63,10 @@ class Lookup:
         Raises
         ------
         TomolineError
-            PROJ-08 if there is none.
+            PROJ-08 if there is none, PROJ-20 as by `entries`.
         """
         with self.store.read() as db:
-            row = db.execute("SELECT * FROM data_set WHERE name = ?", (name,)).fetchone()
+            row = _named(db, name)
             if row is None:
                 raise self._unknown(db, name)
         return to_data_set(row)
@@ -119,22 +119,21 @@ class Lookup:
     def _matching(self, db: sqlite3.Connection, patterns: Sequence[str]) -> dict[int, sqlite3.Row]:
         found: dict[int, sqlite3.Row] = {}
         for pattern in patterns:
-            row = db.execute("SELECT * FROM data_set WHERE name = ?", (pattern,)).fetchone()
+            row = _named(db, pattern)
             if row is not None:
                 found[row["id"]] = row
                 continue
             if not WILD & set(pattern):
                 raise self._unknown(db, pattern)
-            # Most patterns mean the same to SQLite, which need not give every row to say no.
+            # Most patterns mean the same to SQLite, which need not ask for every name then.
+            glob = "*" if "[" in pattern else composed(pattern)
+            db.create_function("fits", 2, fits, deterministic=True)
             rows = db.execute(
-                "SELECT * FROM data_set" + (" WHERE name GLOB ?" if "[" not in pattern else ""),
-                (pattern,) if "[" not in pattern else (),
+                "SELECT * FROM data_set WHERE (name GLOB ? OR name GLOB ?) AND fits(name, ?)"
+                " ORDER BY place, id",
+                (glob, NOT_ASCII, pattern),
             )
-            fitting = {
-                one["id"]: one
-                for one in sorted(rows, key=lambda row: (row["place"], row["id"]))
-                if fnmatchcase(one["name"], pattern)
-            }
+            fitting = {one["id"]: one for one in rows}
             if not fitting:
                 raise self._unknown(db, pattern)
             found |= fitting
@@ -154,3 +153,12 @@ class Lookup:
         hint = f" Did you mean {near[0]}?" if near else ""
         kind = "fits that pattern" if WILD & set(name) else "has that name"
         return errors.project.UNKNOWN_DATA_SET.error(name, f"no data set {kind}.{hint}")
+
+
+def _named(db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
+    """Return the row of the data set of that name, however its accents are written."""
+    query = "SELECT * FROM data_set WHERE name = ?"
+    row: sqlite3.Row | None = db.execute(query, (name,)).fetchone()
+    if row is None and (other := other_spelling(db, name)) is not None:
+        row = db.execute(query, (other,)).fetchone()
+    return row

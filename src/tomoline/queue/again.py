@@ -11,6 +11,7 @@ from tomoline.queue.line import check_named, highest, lowest, matches, not_faile
 from tomoline.queue.listing import ANEW, CARRIED, LAST_FAILED, TO_RESUME, TOLD, Listing
 from tomoline.queue.model import Batch, BatchState, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batches
+from tomoline.queue.spelling import as_spelt
 
 S = BatchState
 
@@ -44,6 +45,7 @@ class Again(Listing):
             later = self._ordered(db, "batch.state = 'waiting' AND batch.not_before > 0")
             if names:
                 known = {one.name for one in [*failed, *later]}
+                names = as_spelt(self._store, names)
                 check_named(self._store, names, known, not_failed)
                 failed = [one for one in failed if matches(one.name, names)]
                 later = [one for one in later if matches(one.name, names)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Sequence
-from fnmatch import fnmatchcase
 from itertools import pairwise
 from typing import Any
 
 from tomoline import errors
 from tomoline.errors import Faults, TomolineError
+from tomoline.queue.spelling import as_spelt, fits
 from tomoline.queue.store import Store
 
 
@@ -89,10 +89,11 @@ def queued_named(
         )
         for number, name in rows:
             line.setdefault(name, []).append(number)
+    names = as_spelt(store, names)
     check_named(store, names, line, lambda name: not_waiting(db, name))
     found: dict[int, str] = {}
     for name in names:
-        fitting = (name,) if name in line else (one for one in line if fnmatchcase(one, name))
+        fitting = (name,) if name in line else (one for one in line if fits(one, name))
         for one in fitting:
             found |= dict.fromkeys(line[one], one)
     return found
@@ -100,7 +101,7 @@ def queued_named(
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
     """Whether a data set is named, itself or by a pattern."""
-    return any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
+    return any(name == pattern or fits(name, pattern) for pattern in patterns)
 
 
 def check_named(
@@ -128,7 +129,7 @@ def check_named(
     right = set(known)
     faults = []
     for name in names:
-        if name in right or any(fnmatchcase(one, name) for one in right):
+        if name in right or any(fits(one, name) for one in right):
             continue
         from tomoline.queue.data_sets import DataSets
 

@@ -10,6 +10,7 @@ from typing import Any
 from tomoline.queue.line import matches, waiting
 from tomoline.queue.model import LIVE, Batch, BatchState
 from tomoline.queue.rows import BATCHES, to_batch, to_batches
+from tomoline.queue.spelling import as_spelt
 from tomoline.queue.store import Store
 
 S = BatchState
@@ -85,6 +86,7 @@ class Listing:
             same data set has followed.
         """
         wanted = set(states) or set(BatchState) - {S.DROPPED}
+        patterns = as_spelt(self._store, patterns)
         rows: list[sqlite3.Row] = []
         with self._store.read() as db:
             for group, order in GROUPS:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import TRANSITIONS, BatchState, Event
+from tomoline.queue.spelling import logged
 from tomoline.queue.store import Store
 from tomoline.queue.watching.names import shown
 from tomoline.queue.words import time_text
@@ -92,12 +93,10 @@ class Log:
         if batch is not None:
             need("batch = ?", batch)
         if data_set:
-            # GLOB is as fnmatch, only that it negates sets with ^.
-            is_pattern = any(sign in data_set for sign in "*?[")
-            need(
-                "data_set GLOB ?" if is_pattern else "data_set = ?",
-                data_set.replace("[!", "[^") if is_pattern else data_set,
-            )
+            with self._store.read() as db:
+                condition, names = logged(db, data_set)
+            conditions.append(condition)
+            given += names
         if step:
             need("step = ?", step)
         if kind:

@@ -63,6 +63,9 @@ def translated(folder: Path, *, opening: bool = False) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _coded(error, folder) from error
+    except UnicodeEncodeError as error:  # what was typed, since all else came out of the store
+        found, remedy = "it is not of UTF-8.", "Write it in UTF-8."
+        raise errors.parameters.BAD_OPTION.error(ascii(error.object), found, remedy) from error
     except PermissionError as error:
         raise errors.project.READ_ONLY.error(folder, f"{error.strerror}.") from error
     except OSError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 
 from tomoline.queue.watching import names
 from tomoline.queue.watching.inside import MdocFacts
@@ -134,14 +133,14 @@ def tilt_series(
         if names.result_of(stem) in roots:
             continue
         used |= set(_descriptions(name, stem, files))
-        if pattern and not fnmatchcase(name, pattern):
+        if not names.is_meant(name, pattern):
             continue
         one = _series(path, name, stem, suffix, files, described)
         other = _other_axis(stem, suffix, stacks)
         found.append(replace(one, other_axis=f"{path}/{other}") if other else one)
     for name in sorted(described.keys() - used):
         wanted = described[name].image_file or _stack_of(name, described[name])
-        if wanted and wanted not in files and (not pattern or fnmatchcase(wanted, pattern)):
+        if wanted and wanted not in files and names.is_meant(wanted, pattern):
             mark = mark_of([(_MDOC, files[name])])
             problem = f"waits for {names.shown(wanted)}"
             found.append(

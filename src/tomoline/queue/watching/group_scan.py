@@ -9,7 +9,6 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tomoline.errors import TomolineError
@@ -187,7 +186,7 @@ def _announced(parameters: HittParameters) -> int | None:
 
 def parameter_files(folder: str, files: Mapping[str, File], pattern: str = "") -> list[str]:
     """Return the names of the parameter files in a folder: ``*.par``, or text with their keys."""
-    there = sorted(name for name in files if not pattern or fnmatchcase(name, pattern))
+    there = sorted(name for name in files if names.is_meant(name, pattern))
     found = [name for name in there if names.split(name)[1] == ".par"]
     if found:
         return found
@@ -202,7 +201,7 @@ def files_of_scans(path: str, files: Mapping[str, File], *, pattern: str = "") -
         stem, suffix = names.split(name)
         if suffix in whole_hdf5.SUFFIXES and names.is_part(stem):
             continue
-        if suffix not in ONE_FILE or (pattern and not fnmatchcase(name, pattern)):
+        if suffix not in ONE_FILE or not names.is_meant(name, pattern):
             continue
         found.append(
             Acquisition(
@@ -229,7 +228,7 @@ def folder_of_frames(
     name = os.path.basename(path)
     if longest is None or counts[longest] < _FEWEST:
         return None
-    if _NOT_PROJECTIONS.search(name) or (pattern and not fnmatchcase(name, pattern)):
+    if _NOT_PROJECTIONS.search(name) or not names.is_meant(name, pattern):
         return None
     empty = [one for one in tiffs if not files[one].size]
     problem = f"empty are {named(empty)}" if empty else ""

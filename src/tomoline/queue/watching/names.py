@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from tomoline.queue.spelling import composed, fits
+
 STACKS = (".mrc", ".st", ".tif", ".tiff")
 _TEMPORARY_ENDS = ("~", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".!sync")
 # Frames as SerialEM, Tomography 5 and EPU name them: NAME_001_-3.0_Jan01_..., NAME_001[3.00],
@@ -28,6 +30,11 @@ def is_temporary(name: str) -> bool:
     [False, True, True, True]
     """
     return name.startswith((".", "~")) or name.lower().endswith(_TEMPORARY_ENDS)
+
+
+def is_meant(name: str, pattern: str) -> bool:
+    """Whether a file's name fits what is watched for; all do where that is empty."""
+    return not pattern or composed(name) == composed(pattern) or fits(name, pattern)
 
 
 def is_utf8(name: str) -> bool:

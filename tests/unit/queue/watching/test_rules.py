@@ -487,6 +487,15 @@ def test_a_pattern_chooses(make: Make) -> None:
     assert tilt.seen() == {"grid2_a.mrc": "taken"}
 
 
+@pytest.mark.parametrize("pattern", ["Caf\u00e9.mrc", "?af\u00e9.*", "Cafe\u0301*"])
+def test_a_pattern_chooses_however_accents_are_written(make: Make, pattern: str) -> None:
+    tilt = make(pattern=pattern)
+    put(tilt.folder / "Cafe\u0301.mrc", mrc_bytes())
+    put(tilt.folder / "Cafe.mrc", mrc_bytes(4))
+    tilt.settle()
+    assert tilt.seen() == {"Cafe\u0301.mrc": "taken"}
+
+
 def test_what_was_there_may_be_passed_over_until_it_changes(make: Make) -> None:
     tilt = make(existing=False)
     put(tilt.folder / "old.mrc", mrc_bytes())
