@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,26 @@ GOLD = "setup.gold_diameter_nm=10"
 UNTIL = ("--until", "prealign")
 PATIENCE_S = 60.0
 Document = dict[str, Any]
+LOOKS = (
+    ("status", "--json"),
+    ("status",),
+    ("log",),
+    ("queue", "list"),
+    ("values", "zebra"),
+    ("run", "--dry-run", "zebra"),
+    ("project", "list"),
+    ("project", "explain", "small", "setup.gold_diameter_nm"),
+    ("project", "check"),
+    ("schedule", "list"),
+    ("schedule", "status"),
+    ("watch", "--list"),
+    ("mail",),
+)
+"""Commands that only look; the first prints the state."""
+WRITING_ELSEWHERE = (
+    ("project", "export-directives"),
+    ("template", "save", "krios", "--kind", "user"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +156,71 @@ def test_a_run_goes_on_by_itself_when_there_is_room_again(
     # What had no room for its results is tried again by itself.
     wait_for(disk, lambda status: status["counts"]["finished"] == 2)
     assert results(disk) == alone
+
+
+def end_without_notice(disk: SmallDisk) -> Document:
+    """Fill the disk, and end all processes as the kernel does when memory runs out."""
+    disk.fill()
+    status = status_of(disk)
+    for pid in (status["runner"], *(one["pid"] for one in running(status))):
+        os.kill(pid, signal.SIGKILL)
+    assert processes_left(disk.folder) == []
+    return status
+
+
+def look(
+    disk: SmallDisk,
+    code: str,
+    commands: Sequence[tuple[str, ...]] = LOOKS[:4],
+    read_only: Path | None = None,
+) -> Document:
+    """Give commands that only look; they have to work, and to tell what is in the way."""
+    status: Document = {}
+    for words in commands:
+        seen = disk.run(*words, *project(disk), read_only=read_only)
+        assert (words, seen.returncode, seen.stderr.count(code)) == (words, 0, 1), seen.stderr
+        assert seen.stdout
+        status = status or json.loads(seen.stdout)
+    return status
+
+
+def test_looking_works_on_a_full_disk_where_nothing_runs(
+    disk: SmallDisk, alone: dict[str, str]
+) -> None:
+    before = end_without_notice(disk)
+    seen = look(disk, "warning FILE-08")
+    assert (seen["runner"], seen["counts"]) == (None, before["counts"])
+    told = disk.run("status", *project(disk)).stderr
+    assert re.search(r"QUEUE-08: .* it was running P1 small .*Free some space", told), told
+    assert processes_of(disk.folder) == []
+
+    disk.free()
+    begun = disk.run("status", *project(disk))
+    assert "QUEUE-08" in begun.stderr
+    wait_for(disk, lambda status: status["counts"]["finished"] == 2)
+    assert results(disk) == alone
+    assert processes_left(disk.folder) == []
+    disk.fill()  # now SQLite has left no file in which there would be room
+    elsewhere = ("--dir", str(disk.folder.parent / "elsewhere"))
+    looks = (*LOOKS, *((*words, *elsewhere) for words in WRITING_ELSEWHERE))
+    assert look(disk, "warning FILE-08", looks)["counts"]["finished"] == 2
+    refused = disk.run("queue", "add", "zebra", *project(disk))
+    assert (refused.returncode, "FILE-08" in refused.stderr) == (1, True), refused.stderr
+
+
+def test_looking_works_where_the_project_may_only_be_read(disk: SmallDisk) -> None:
+    _, folder = project(disk)
+    seen = look(disk, "warning PROJ-06", read_only=folder)
+    assert seen["runner"] is not None  # what others do is seen
+    assert disk.run("kill", *project(disk)).returncode == 0
+    assert processes_left(disk.folder) == []
+    before = status_of(disk)
+    seen = look(disk, "warning PROJ-06", read_only=folder)
+    assert (seen["runner"], seen["wanted"]) == (None, "stopped")
+    assert seen["counts"] == before["counts"]
+    followed = disk.run("log", "--follow", *project(disk), read_only=folder)
+    assert (followed.returncode, "cannot be followed" in followed.stderr) == (1, True)
+    assert "run asked for" in followed.stdout
 
 
 def test_kill_works_where_the_project_may_only_be_read(
