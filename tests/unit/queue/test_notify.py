@@ -18,7 +18,7 @@ from tomoline.queue.model import BatchState, Event, EventKind
 from tomoline.queue.notify import NotifyService
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state, to_event
-from tomoline.queue.user_settings import HookSettings, MailSettings, UserSettings
+from tomoline.queue.user_settings import OCCASIONS, HookSettings, MailSettings, UserSettings
 
 S = BatchState
 NOW = 1_000_000.0
@@ -487,6 +487,34 @@ def test_no_mail_and_no_hook_is_nothing_to_wait_for(tmp_path: Path) -> None:
         assert not night.service.busy()
         assert night.service.turn(NOW) > 0
         night.close()
+
+
+@pytest.mark.parametrize(
+    ("on", "ended", "busy"),
+    [
+        (("failed",), S.FINISHED, False),  # nor that all is done
+        (("failed",), S.FAILED, True),
+        (("done",), S.FINISHED, True),
+        (("finished",), S.FINISHED, True),
+    ],
+)
+def test_only_for_what_is_wanted_the_runner_stays(
+    night: Night, server: MailServer, on: tuple[str, ...], ended: BatchState, busy: bool
+) -> None:
+    night.settings = replace(night.settings, mail=server.settings(on=on))
+    night.add("TS_1")
+    night.end("TS_1", ended, NOW)
+    assert night.service.busy() is busy
+    for second in range(0, 200, 10):
+        night.service.turn(NOW + second)
+    assert not night.service.busy()
+    told = len(server.messages)
+    # Whoever wants more from now on hears of nothing that was over by then.
+    night.settings = replace(night.settings, mail=server.settings())
+    assert not night.service.busy()
+    night.settings = replace(night.settings, mail=server.settings(on=OCCASIONS))
+    assert not night.service.busy()
+    assert len(server.messages) == told
 
 
 def test_a_project_that_is_gone_is_told(tmp_path: Path) -> None:
