@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -143,7 +143,7 @@ class ServiceThread:
             pass  # the runner meets the same, and tells it
 
 
-def service_threads(folder: Path, entries: Sequence[Entry] = SERVICES) -> list[ServiceThread]:
+def service_threads(folder: Path) -> list[ServiceThread]:
     """Return a thread for each service, not begun yet."""
 
     def maker(entry: Entry) -> Callable[[], Service]:
@@ -153,4 +153,6 @@ def service_threads(folder: Path, entries: Sequence[Entry] = SERVICES) -> list[S
 
         return make
 
-    return [ServiceThread(one.name, folder, maker(one), holds_run=one.holds_run) for one in entries]
+    return [
+        ServiceThread(one.name, folder, maker(one), holds_run=one.holds_run) for one in SERVICES
+    ]

@@ -35,33 +35,42 @@ def take(job_path: Path) -> int | None:
         The open file, to be kept open; None if the job was taken back, or has a worker.
     """
     try:
-        file = os.open(job_path, os.O_RDWR | os.O_CLOEXEC)
+        file = _locked(job_path)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(file).st_nlink > 0:
-            return file
-    except BlockingIOError:
-        pass
-    os.close(file)
-    return None
+    if file is not None and os.fstat(file).st_nlink == 0:  # taken back while it was opened
+        os.close(file)
+        return None
+    return file
 
 
 def take_back(job_path: Path) -> Claim:
     """Take a job back, so that no worker can begin it any more, unless one has it."""
     try:
-        file = os.open(job_path, os.O_RDWR | os.O_CLOEXEC)
+        file = _locked(job_path)
     except FileNotFoundError:
         return Claim.VOID
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        job_path.unlink(missing_ok=True)
-    except BlockingIOError:
+    if file is None:
         return Claim.HELD
+    try:
+        job_path.unlink(missing_ok=True)
     finally:
         os.close(file)
     return Claim.VOID
+
+
+def _locked(job_path: Path) -> int | None:
+    """Open a job file and lock it; None while somebody else has locked it."""
+    file = os.open(job_path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        return None
+    except BaseException:
+        os.close(file)
+        raise
+    return file
 
 
 def is_held(path: Path) -> bool:

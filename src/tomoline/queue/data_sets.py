@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import time
@@ -15,14 +14,15 @@ from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import Looked, read_paths
 from tomoline.queue._adding import Table
 from tomoline.queue._axes import stack_beside
+from tomoline.queue._copying import copied_down
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
 from tomoline.queue._refused import refuse_running, refuse_single
-from tomoline.queue.layers import Layers, Values, as_values, effective, told
+from tomoline.queue.layers import Layers, as_values, told
 from tomoline.queue.model import BatchState, DataSetEntry, EventKind
-from tomoline.queue.rows import BATCHES, change_state, to_batch, to_data_set
+from tomoline.queue.rows import BATCHES, change_state, to_batch
 from tomoline.queue.store import Store, to_json
-from tomoline.queue.table_keys import BOXES, DUAL
+from tomoline.queue.table_keys import BOXES
 
 
 class DataSets(Lookup):
@@ -180,6 +180,11 @@ class DataSets(Lookup):
             ``step.field``, which come from the layers below again.
         axis : str
             ``b`` for those of axis b alone.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 for a name that is not there, PROJ-11 for axis b of one that has none.
         """
         column = "given_b" if axis == "b" else "given"
         changed = as_values(values)
@@ -199,7 +204,13 @@ class DataSets(Lookup):
                 self._tell(entry, text)
 
     def set_run(self, names: Sequence[str], run: bool) -> None:
-        """Set the run flag: whether a run of the whole project takes these data sets."""
+        """Set the run flag: whether a run of the whole project takes these data sets.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 for a name that is not there.
+        """
         with self.store.write() as db:
             for entry in self.entries(names):
                 db.execute("UPDATE data_set SET run = ? WHERE id = ?", (int(run), entry.id))
@@ -211,7 +222,8 @@ class DataSets(Lookup):
         Raises
         ------
         Faults
-            PROJ-11 where there is no other stack, PROJ-10 while one is being run.
+            PROJ-08 for a name that is not there, PROJ-11 where there is no other stack, PROJ-10
+            while one is being run.
         """
         faults: list[TomolineError] = []
         # Looked for before the store is held: that disk may not answer.
@@ -237,7 +249,8 @@ class DataSets(Lookup):
         Raises
         ------
         TomolineError
-            PROJ-10 while it is being run.
+            PROJ-08 for a name that is not there, PROJ-10 while it is being run, PROJ-11 for axis
+            b of one that has none.
         """
         path = os.path.realpath(source)
         with self.store.write() as db:
@@ -254,41 +267,29 @@ class DataSets(Lookup):
 
         What no layer gives is unset there. Dual axis goes only where the stacks agree.
 
+        Parameters
+        ----------
+        name : str
+            Of the data set to copy from.
+        keys : sequence of str
+            ``step.field`` of each parameter.
+
         Returns
         -------
         int
             Number of lines that have changed.
+
+        Raises
+        ------
+        TomolineError
+            PROJ-08 if there is no such data set.
         """
-        count = 0
         with self.store.write() as db:
             entry = self.entry(name)
-            shared = list(self.layers.all().values())
-            row = db.execute("SELECT place, given FROM data_set WHERE id = ?", (entry.id,))
-            place, given = row.fetchone()
-            layers = [*shared, json.loads(given)]
-            copied = {key: effective(key, layers, ...) for key in keys}
-            rows = db.execute(
-                "SELECT * FROM data_set WHERE place > ? AND recipe = ? ORDER BY place",
-                (place, entry.recipe),
-            )
-            for below in rows.fetchall():
-                present: Values = json.loads(below["given"])
-                before = dict(present)
-                for key, value in copied.items():
-                    if key == DUAL and (value is True) != bool(below["source_b"]):
-                        continue
-                    if value is ...:
-                        present.pop(key, None)
-                    elif key not in present or present[key][0] != value:
-                        present[key] = [value, f"copied down from {name}"]
-                if present == before:
-                    continue
-                count += 1
-                db.execute(
-                    "UPDATE data_set SET given = ? WHERE id = ?", (to_json(present), below["id"])
-                )
-                self._tell(to_data_set(below), f"copied down from {name}: {', '.join(keys)}")
-        return count
+            changed = copied_down(db, entry, list(self.layers.all().values()), keys)
+            for below in changed:
+                self._tell(below, f"copied down from {name}: {', '.join(keys)}")
+        return len(changed)
 
     def _tell(self, entry: DataSetEntry, text: str) -> None:
         self.store.add_event(EventKind.PROJECT, text, data_set=entry.name, when=time.time())

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tomoline.queue.layers import Layers
+from tomoline.queue.listing import state_is
 from tomoline.queue.model import LIVE, BatchState, DataSetEntry
 from tomoline.queue.records import DONE, read_record, record_path
 from tomoline.queue.rows import to_data_set
@@ -102,12 +103,11 @@ def _number(fingerprint: str) -> int:
     return int.from_bytes(hashlib.blake2b(fingerprint.encode(), digest_size=7).digest())
 
 
-def still_there(db: sqlite3.Connection) -> set[int]:
-    """Return the data sets with the run flag of which no batch waits or runs."""
-    live = ", ".join(f"'{state}'" for state in LIVE)
+def free_to_queue(db: sqlite3.Connection) -> set[int]:
+    """Return the data sets with the run flag of which no batch waits, runs or is paused."""
     found = db.execute(
         "SELECT id FROM data_set WHERE run = 1 AND id NOT IN"
-        f" (SELECT data_set FROM batch WHERE state IN ({live}))"
+        f" (SELECT data_set FROM batch WHERE {state_is(LIVE)})"
     )
     return {row[0] for row in found}
 
@@ -165,7 +165,7 @@ def take(
     """
     taken = Taken()
     with store.read() as db:
-        free = still_there(db)
+        free = free_to_queue(db)
         rows = db.execute(
             "SELECT * FROM data_set WHERE recipe = ? AND run = 1 ORDER BY place", (recipe,)
         ).fetchall()

@@ -17,7 +17,7 @@ from tomoline.queue.data_sets import DataSets
 from tomoline.queue.kept_store import KeptStore
 from tomoline.queue.model import BatchState, EventKind, RunState
 from tomoline.queue.rows import wanted_of
-from tomoline.queue.schedule_marks import Records, Taken, still_there, take
+from tomoline.queue.schedule_marks import Records, Taken, free_to_queue, take
 from tomoline.queue.schedule_table import (
     Round,
     Schedule,
@@ -65,9 +65,7 @@ class ScheduleService:
     def _advance(self, store: Store, one: Schedule, now: float) -> None:
         if one.busy is Round.ENDED:
             if one.round >= one.times:
-                _set(
-                    store, one, f"has run its {count_of(one.times, 'round')}", now, state="finished"
-                )
+                _finish(store, one, now)
                 return
             if one.round and one.began > now:  # the clock was set back: count from now
                 _set(store, one, "the clock was set back; the pause begins anew", now, began=now)
@@ -76,7 +74,7 @@ class ScheduleService:
                 return
             number = one.round + 1
             text = f"round {number} of {one.times} begins"
-            if not _set(store, one, text, now, round=number, began=now, busy=1):
+            if not _set(store, one, text, now, round=number, began=now, busy=Round.BEGUN):
                 return
             one = next(other for other in all_schedules(store) if other.name == one.name)
         if one.busy is Round.BEGUN:
@@ -85,7 +83,7 @@ class ScheduleService:
             self._queue(store, one, now)
         elif _was_killed(store, one):
             found = f"stopped, since round {one.round} of {one.times} was killed"
-            _set(store, one, found, now, state="stopped")
+            _set(store, one, found, now, state=ScheduleState.STOPPED)
         elif not live_batches(store, one):
             self._end(store, one, now)
 
@@ -108,8 +106,8 @@ class ScheduleService:
             steps = one.recipe_steps
             taken = take(store, one.name, one.recipe, steps, one.needs, self._records)
         with store.write() as db:
-            taken.leave_out(still_there(db))
-            if not _set(store, one, _queued(one, taken), now, busy=2):
+            taken.leave_out(free_to_queue(db))
+            if not _set(store, one, _queued(one, taken), now, busy=Round.QUEUED):
                 return
             numbers = Queue(store).add(
                 taken.entries, only=",".join(one.recipe_steps), origin=origin_of(one.name)
@@ -137,9 +135,8 @@ class ScheduleService:
         if one.writes_values:
             self._write_values(store, one, now)
         ended = f"round {one.round} of {one.times} has ended: {text}"
-        if not _set(store, one, ended, now, busy=0) or one.round < one.times:
-            return
-        _set(store, one, f"has run its {count_of(one.times, 'round')}", now, state="finished")
+        if _set(store, one, ended, now, busy=Round.ENDED) and one.round >= one.times:
+            _finish(store, one, now)
 
     def _write_values(self, store: Store, one: Schedule, now: float) -> None:
         """Write the table of the values of all data sets."""
@@ -208,6 +205,12 @@ def _ended(store: Store, one: Schedule) -> Counter[str]:
 def _was_killed(store: Store, one: Schedule) -> bool:
     """Whether somebody has killed the whole run in the present round."""
     return wanted_of(store) is RunState.STOPPED and bool(_ended(store, one)[BatchState.KILLED])
+
+
+def _finish(store: Store, one: Schedule, now: float) -> None:
+    """Write down that all rounds of a schedule have ended."""
+    text = f"has run its {count_of(one.times, 'round')}"
+    _set(store, one, text, now, state=ScheduleState.FINISHED)
 
 
 def _set(store: Store, one: Schedule, message: str, now: float, **columns: float | str) -> bool:

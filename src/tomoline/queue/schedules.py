@@ -158,7 +158,7 @@ class Schedules:
                 (
                     S.RUNNING,
                     0 if anew else one.round,
-                    int(Round.ENDED if anew else one.busy),
+                    Round.ENDED if anew else one.busy,
                     name,
                 ),
             )

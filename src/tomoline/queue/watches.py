@@ -65,19 +65,10 @@ class Seen:
 
 
 class Watches:
-    """The watches of a project.
+    """The watches of a project's store."""
 
-    Parameters
-    ----------
-    store : Store
-        Of the project.
-    clock : callable
-        Time, for tests.
-    """
-
-    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
 
     def add(self, folder: Path, recipe: str, *, on_top: bool = False, **settings: Any) -> int:
         """Watch a folder; one that was stopped goes on with what it had seen.
@@ -107,7 +98,7 @@ class Watches:
         path = _checked(folder)
         chosen = Settings(**settings)
         check_settings(recipe, chosen)
-        now = self._clock()
+        now = time.time()
         with self._store.write() as db:
             for other in self.all(active=True):
                 _refuse_overlap(path, other.folder)
@@ -187,7 +178,7 @@ class Watches:
                 raise errors.watch.NO_WATCH.error(
                     path, f"this project watches {watched}." if watched else "nothing is watched."
                 )
-            self._store.add_event(EventKind.WATCH, f"no longer watching {path}", when=self._clock())
+            self._store.add_event(EventKind.WATCH, f"no longer watching {path}")
             row = db.execute(
                 "SELECT (SELECT count(*) FROM batch WHERE origin = ?"
                 f" AND {state_is(LIVE)}), wanted FROM run",

@@ -56,44 +56,15 @@ def resolve(
     directives: Sequence[Path] = (),
     toml: Sequence[Path] = (),
     settings: Sequence[str] = (),
-    templates: Mapping[str, Path] | None = None,
-    places: TemplatePlaces | None = None,
-    axis: str = "",
 ) -> Resolution:
-    """Return the parameters of a recipe's steps.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        Whose steps' parameters are wanted.
-    directives : sequence of Path
-        Batch directive files of IMOD; the templates that they name are read as well. Of several
-        files, here and below, later ones go before earlier ones.
-    toml : sequence of Path
-        Files with a table for each step, ``[reconstruct]`` with ``thickness_px = 300``.
-    settings : sequence of str
-        ``STEP.FIELD=VALUE``, or ``DIRECTIVE=VALUE``, as from ``--set``.
-    templates : mapping, optional
-        Templates by kind, in place of those that the batch files name.
-    places : TemplatePlaces, optional
-        Where templates lie; IMOD's places if left out.
-    axis : str
-        ``a`` or ``b`` of a dual-axis set; "" for a single axis. Only directives tell them apart.
+    """Return the parameters of a recipe's steps; see `gather` for what gives them.
 
     Raises
     ------
     Faults
         With all that is wrong in all of them.
     """
-    found = gather(
-        recipe.steps,
-        directives=directives,
-        toml=toml,
-        settings=settings,
-        templates=templates,
-        places=places,
-        axis=axis,
-    )
+    found = gather(recipe.steps, directives=directives, toml=toml, settings=settings)
     if found.faults:
         raise Faults(found.faults)
     return found
@@ -109,7 +80,26 @@ def gather(
     places: TemplatePlaces | None = None,
     axis: str = "",
 ) -> Resolution:
-    """Return what `resolve` returns, with the faults in it instead of raising them."""
+    """Return the parameters of steps, with all that is wrong in what gives them.
+
+    Parameters
+    ----------
+    steps : sequence of Step
+        Whose parameters are wanted.
+    directives : sequence of Path
+        Batch directive files of IMOD; the templates that they name are read as well. Of several
+        files, here and below, later ones go before earlier ones.
+    toml : sequence of Path
+        Files with a table for each step, ``[reconstruct]`` with ``thickness_px = 300``.
+    settings : sequence of str
+        ``STEP.FIELD=VALUE``, or ``DIRECTIVE=VALUE``, as from ``--set``.
+    templates : mapping, optional
+        Templates by kind, in place of those that the batch files name.
+    places : TemplatePlaces, optional
+        Where templates lie; IMOD's places if left out.
+    axis : str
+        ``a`` or ``b`` of a dual-axis set; "" for a single axis. Only directives tell them apart.
+    """
     result = Resolution()
     options: list[Given] = []
     sources: list[Source] = []

@@ -87,14 +87,14 @@ def _superblock(file: int, size: int) -> str:
     return ""
 
 
-def _written_to(file: int, locks: Path = Path("/proc/locks")) -> str:
+def _written_to(file: int) -> str:
     """Tell whether a process of this machine has an HDF5 file open for writing: it locks it.
 
     Taking a lock to find out could keep the writer from opening it.
     """
     inode = os.fstat(file).st_ino
     try:
-        lines = locks.read_text(encoding="ascii", errors="replace").splitlines()
+        lines = Path("/proc/locks").read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return ""
     for line in lines:
