@@ -71,11 +71,17 @@ def test_only_who_may_be_told_twice_is_cut_short(number: signal.Signals, told: s
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_when_only_the_interpreter_is_left_to_end_it_ends_well(number: signal.Signals) -> None:
-    program = (
-        "import atexit, os, signal, time; from tomoline.interruption import stop_quietly\n"
-        f"atexit.register(lambda: (os.kill(os.getpid(), {int(number)}), time.sleep(0.1)))\n"
-        f"stop_quietly({int(number)})"
-    )
+    program = f"""
+import os
+from tomoline.interruption import stop_quietly
+
+class Last:
+    def __del__(self, kill=os.kill, own=os.getpid()):
+        kill(own, {int(number)})
+
+last = Last()
+stop_quietly({int(number)})
+"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
