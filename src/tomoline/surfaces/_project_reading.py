@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from tomoline import errors
 from tomoline.errors import Faults, Notice, TomolineError
 from tomoline.recipes import STEPS
-from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
+from tomoline.surfaces.kept_values import ProjectValues, TemplateValues, whole_path
 from tomoline.surfaces.parameter_names import DIRECTIVE_STARTS
 from tomoline.surfaces.parameters import Resolution, gather
 from tomoline.surfaces.templates import KINDS, TemplatePlaces, find_template
@@ -214,11 +214,7 @@ def _absolute(value: Any, name: str, file: str) -> Any:
     from tomoline.queue.layers import jsonable
 
     if value and (isinstance(value, Path) or (isinstance(value, str) and name.endswith("_file"))):
-        named = Path(value).expanduser()
-        there = (Path(file).parent if file else Path()) / named
-        if there.exists():
-            return os.path.abspath(there)
-        return str(named)
+        return whole_path(value, file)
     return jsonable(value)
 
 

@@ -5,6 +5,7 @@ Apart from what reads and checks them, since a command that changes none need no
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tomoline.errors import Notice
     from tomoline.workflow.given import LayerValue
+
+
+def whole_path(named: Path | str, file: str) -> str:
+    """Return the whole path of a file that is there beside the one that names it.
+
+    Parameters
+    ----------
+    named : Path or str
+        As it was written; ``~`` is the user's home.
+    file : str
+        The file that names it; "" for a command line.
+    """
+    path = Path(named).expanduser()
+    there = (Path(file).parent if file else Path()) / path
+    return os.path.abspath(there) if there.exists() else str(path)
 
 
 @dataclass

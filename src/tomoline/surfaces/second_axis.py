@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomoline.errors import Faults
+from tomoline.surfaces.kept_values import whole_path
 from tomoline.surfaces.parameters import Resolution, gather
 from tomoline.surfaces.templates import TemplatePlaces
 from tomoline.workflow.given import LayerValue, Origin
@@ -72,7 +72,9 @@ def axis_b_values(
                 continue
             origin = _origin(second, step.name, name) or origin
             kind = step.params.model_fields[name].annotation
-            value = _absolute(other[name], origin.file) if _is_path(kind) else other[name]
+            value = other[name]
+            if value is not None and _is_path(kind):
+                value = whole_path(value, origin.file)
             values[f"{step.name}.{name}"] = LayerValue(value, str(origin))
     return values
 
@@ -85,11 +87,3 @@ def _origin(found: Resolution, step: str, name: str) -> Origin | None:
 
 def _is_path(kind: Any) -> bool:
     return kind in (Path, Path | None)
-
-
-def _absolute(value: str | None, file: str) -> str | None:
-    """Return a file beside the one that names it with its whole path."""
-    if value is None:
-        return None
-    there = (Path(file).parent if file else Path()) / Path(value).expanduser()
-    return os.path.abspath(there) if there.exists() else value

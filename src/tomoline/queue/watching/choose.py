@@ -13,10 +13,9 @@ from tomoline import errors
 from tomoline.queue.watching.copies import same_content
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import printable, shown
-from tomoline.queue.watching.settle import Row, SeenState
+from tomoline.queue.watching.settle import PENDING, Row, SeenState
 from tomoline.queue.watching.take import Ready, Taker
 
-_PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
 _FIRST, _SECOND = "ab"
 
 
@@ -102,7 +101,7 @@ class Chooser:
         if row is None:
             return os.path.basename(other)
         late = row.state is SeenState.INCOMPLETE and now - row.since >= self._late_s
-        waiting = row.state in _PENDING and not row.taken and not (late and not self._needs_both)
+        waiting = row.state in PENDING and not row.taken and not (late and not self._needs_both)
         return os.path.basename(other) if waiting else ""
 
     def _to_come(self, one: Acquisition) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import TomolineError
+from tomoline.queue.listing import state_is
 from tomoline.queue.model import LIVE, BatchState, EventKind
 from tomoline.queue.transient import MISSING
 from tomoline.queue.watches import Watch
@@ -174,8 +175,7 @@ def come_back(
 def _with_batches(taker: Taker, states: Sequence[BatchState]) -> set[int]:
     """Return the data sets with a batch in one of these states."""
     with taker.store.read() as db:
-        places = ",".join("?" * len(states))
-        found = db.execute(f"SELECT data_set FROM batch WHERE state IN ({places})", states)
+        found = db.execute(f"SELECT data_set FROM batch WHERE {state_is(states)}")
         return {row[0] for row in found}
 
 

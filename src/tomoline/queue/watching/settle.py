@@ -29,6 +29,10 @@ class SeenState(StrEnum):
     """The same as one that was taken."""
 
 
+PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
+"""States of what may still become complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """What was seen of an acquisition, as the store keeps it.

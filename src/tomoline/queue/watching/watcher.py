@@ -17,12 +17,11 @@ from tomoline.queue.watching.gone import Gone, come_back
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import shown
 from tomoline.queue.watching.scan import Disk, Look
-from tomoline.queue.watching.settle import Row, SeenState, judge
+from tomoline.queue.watching.settle import PENDING, Row, SeenState, judge
 from tomoline.queue.watching.sort import sorter_for
 from tomoline.queue.watching.take import Ready, Taker
 
 LOCK = "watch.lock"
-_PENDING = (SeenState.GROWING, SeenState.INCOMPLETE)
 
 
 class Watcher:
@@ -257,7 +256,7 @@ class Watcher:
         needed: set[str] = set()
         for folder in folders:
             rows = [self._rows.get(one.path) for one in self._groups.get(folder, ())]
-            if all(row is not None and row.state not in _PENDING for row in rows):
+            if all(row is not None and row.state not in PENDING for row in rows):
                 self._quiet.add(folder)
             else:
                 self._quiet.discard(folder)
