@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def best(
@@ -20,3 +21,8 @@ def best(
         work()
         seconds.append(clock() - begin)
     return min(seconds)
+
+
+def middle_and_worst(seconds: Sequence[float]) -> tuple[float, float]:
+    """Return the median and the longest of some times."""
+    return statistics.median(seconds), max(seconds)
