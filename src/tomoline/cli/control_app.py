@@ -8,15 +8,11 @@ from typing import Annotated
 
 import typer
 
+from tomoline.cli._names import Names
 from tomoline.cli._output import print_json
 from tomoline.cli._project import ProjectOption
 from tomoline.cli.entry import EXIT_FAILED
 from tomoline.errors import TomolineError
-
-NamesArgument = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[NAME]...", help="Data sets; * and ? may be used, in quotes."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -106,7 +102,7 @@ def pause_command(
 
 
 def kill_command(
-    names: NamesArgument = None,
+    names: Names = None,
     project: ProjectOption = None,
 ) -> None:
     """End what is being run, now, with all its processes (in less than 2 s).
@@ -193,7 +189,7 @@ def resume_command(
 
 
 def reset_command(
-    names: NamesArgument = None,
+    names: Names = None,
     project: ProjectOption = None,
     remove_results: Annotated[
         bool,

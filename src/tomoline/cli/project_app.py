@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tomoline.cli import project_looks
+from tomoline.cli._names import SomeNames
 from tomoline.cli._project import ProjectOption
 
 project_app = typer.Typer(
@@ -37,9 +38,6 @@ Templates = Annotated[
         help="Template of directives, a file or a name in IMOD's places; KIND is scope, system or "
         "user. KIND= alone takes it away.",
     ),
-]
-Names = Annotated[
-    list[str], typer.Argument(metavar="NAME...", help="Data sets, or patterns such as 'TS_*'.")
 ]
 
 
@@ -136,7 +134,7 @@ def add_command(
 
 
 @project_app.command("remove")
-def remove_command(names: Names, project: ProjectOption = None) -> None:
+def remove_command(names: SomeNames, project: ProjectOption = None) -> None:
     """Take data sets out of the table and the queue; their files stay.
 
     For example:

@@ -7,18 +7,13 @@ from typing import Annotated
 import typer
 
 from tomoline import errors
+from tomoline.cli._names import Names, SomeNames
 from tomoline.cli._project import ProjectOption
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import BatchState, EventKind
 
 queue_app = typer.Typer(help="Look at the queue, and change its order.", no_args_is_help=True)
 
-Names = Annotated[
-    list[str] | None, typer.Argument(help="Data sets, by name or pattern such as 'TS_*'.")
-]
-SomeNames = Annotated[
-    list[str], typer.Argument(help="Data sets, by name or pattern such as 'TS_*'.")
-]
 LocalOption = Annotated[
     bool, typer.Option("--local", help="Times of this machine's zone instead of UTC.")
 ]
