@@ -132,7 +132,7 @@ def _connected(settings: MailSettings, tell: Callable[[str], None]) -> Iterator[
         yield connection
         try:
             connection.quit()
-        except (OSError, smtplib.SMTPException):
+        except OSError:  # those of SMTP are such, too
             pass  # the message has been taken by then
     finally:
         connection.close()

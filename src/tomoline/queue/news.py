@@ -71,10 +71,9 @@ class Failure:
 
 def failure_of(store: Store, event: Event) -> Failure:
     """Return what is known of a failure; the event alone if its batch has gone on since."""
-    one = batch_of(store, event.batch) if event.batch is not None else None
-    log = store.folder / LOG
-    if one is not None:
-        log = _log_of(store, one) or log
+    with store.read():  # a data set may be removed at any moment
+        one = batch_of(store, event.batch) if event.batch is not None else None
+        log = store.folder / LOG if one is None else _log_of(store, one)
     if one is None or one.state is not BatchState.FAILED or one.code != event.code:
         found = event.message.removeprefix(f"{event.code} ")
         return Failure(event.data_set, event.step, event.code, "", found, "", log)
@@ -82,20 +81,21 @@ def failure_of(store: Store, event: Event) -> Failure:
     return Failure(one.name, one.step, one.code, one.at, found, one.remedy, log)
 
 
-def _log_of(store: Store, one: Batch) -> Path | None:
+def _log_of(store: Store, one: Batch) -> Path:
     with store.read() as db:
         row = db.execute(
             "SELECT folder, source_b FROM data_set WHERE id = ?", (one.data_set,)
         ).fetchone()
-    if row is None:
-        return None
     # Of two axes each has a log of its own.
     return Path(row["folder"]) / ("" if row["source_b"] else f"{one.name}.log")
 
 
 def facts_of(store: Store, event: Event) -> dict[str, Any]:
     """Return all that is known of an event, for the command hook."""
-    one = batch_of(store, event.batch) if event.batch is not None else None
+    with store.read() as db:
+        one = batch_of(store, event.batch) if event.batch is not None else None
+        query = "SELECT recipe, source, folder FROM data_set WHERE id = ?"
+        rows = db.execute(query, (one.data_set if one is not None else None,)).fetchall()
     facts: dict[str, Any] = {
         "project": str(store.folder),
         "data_set": event.data_set,
@@ -109,15 +109,11 @@ def facts_of(store: Store, event: Event) -> dict[str, Any]:
         "message": event.message,
     }
     if one is not None:
-        with store.read() as db:
-            row = db.execute("SELECT * FROM data_set WHERE id = ?", (one.data_set,)).fetchone()
         facts |= {
             "found": one.found,
             "remedy": one.remedy,
             "seconds": _seconds(one.started, one.ended),
-            "recipe": row["recipe"],
-            "source": row["source"],
-            "folder": row["folder"],
+            **dict(rows[0]),
         }
         if one.state == event.becomes:  # it has not gone on since
             facts["step"] = one.step

@@ -143,10 +143,11 @@ def test_a_project_that_cannot_be_used_is_no_reason_to_make_another(
     Project.create(place / "night").close()
     (place / "night" / "tomoline.sqlite").write_bytes(b"no store" * 1000)
     (place / "night" / "in").mkdir()
+    Project.create(place / "night" / "in-tomoline").close()  # nor to take one that is there
     monkeypatch.chdir(place / "night")
     assert code("watch", "in", "--recipe", "tilt", "--detach").startswith("PROJ-04")
     assert code("watch", "in", "--list").startswith("PROJ-04")
-    assert not (place / "night" / "in-tomoline").exists()
+    assert watches(place / "night" / "in-tomoline") == []
 
 
 def test_the_project_that_was_made_is_found_again(
@@ -200,6 +201,22 @@ def test_parameters_are_checked_with_those_of_the_project(place: Path) -> None:
     named = ["watch", "in", "--recipe", "tilt", "--detach", "-p", "night"]
     assert code(*named, "--set", "setup.gold_diameter_nm=-3").startswith("PARAM-")
     assert watches(place / "night") == []
+
+
+def test_all_layers_are_checked_together(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tomoline.surfaces import project_values
+
+    with Project.create(place / "night") as project:
+        project.layers.update({"reconstruct.thickness_px": (120, "by hand")})
+    checked: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(project_values, "check_values", lambda *given: checked.append(given))
+    named = ["watch", "in", "--recipe", "tilt", "--detach", "-p", "night"]
+    call(*named, "--set", "setup.gold_diameter_nm=10")
+    ((layers, values, _),) = checked
+    assert [(one["name"], list(one["values"])) for one in layers] == [
+        ("project", ["reconstruct.thickness_px"])
+    ]
+    assert list(values) == ["setup.gold_diameter_nm"]
 
 
 def test_what_is_said_of_parameters_is_passed_on(

@@ -26,7 +26,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_plain_message_arrives(server: MailServer) -> None:
     told: list[str] = []
     refused = send_mail(
-        server.settings(), "TS_01 failed", "why\nand how", message_id="<7@x>", tell=told.append
+        server.settings(), "TS_01 failed", "why\nand\thow", message_id="<7@x>", tell=told.append
     )
     [message] = server.messages
     assert refused == []

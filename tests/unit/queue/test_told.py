@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from mail_server import MailServer
 
 from tomoline.queue import news
-from tomoline.queue.model import Batch, BatchState, EventKind
+from tomoline.queue.model import Batch, BatchState, Event, EventKind
 from tomoline.queue.notify import NotifyService
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state
+from tomoline.queue.store import Store
 from tomoline.queue.user_settings import UserSettings
 
 S = BatchState
@@ -216,3 +217,25 @@ def test_exactly_as_many_as_are_listed_are_no_more() -> None:
     most = news.MOST_LISTED
     assert len(news.listed(["x"] * most)) == 2 * most
     assert news.listed(["x"] * (most + 2))[-1].startswith("and 2 more: ")
+
+
+@pytest.mark.parametrize("tell", [news.failure_of, news.facts_of])
+def test_a_data_set_that_is_removed_meanwhile_is_told_all_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tell: Callable[[Store, Event], object]
+) -> None:
+    before = failed(project, found="it is cut.")
+    (event,) = news.news_after(project.store, 0)
+    facts = news.facts_of(project.store, event)
+    find = news.batch_of
+
+    def removed(store: Store, number: int) -> Batch | None:
+        found = find(store, number)
+        with Project.open(project.folder) as other, other.store.write() as db:
+            db.execute("DELETE FROM data_set")
+        return found
+
+    monkeypatch.setattr(news, "batch_of", removed)
+    assert tell(project.store, event) in (before, facts)
+    # The next time the event alone is there.
+    assert news.failure_of(project.store, event).log == project.folder / "tomoline.log"
+    assert "recipe" not in news.facts_of(project.store, event)
