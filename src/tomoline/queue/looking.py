@@ -27,22 +27,25 @@ LOG_ENDING = "-wal"
 TRIES = 5
 
 
-def open_to_look(folder: Path) -> Store:
-    """Open the store of a project to look at it; for writing as well, if that is possible.
+def open_readable(folder: Path, trouble: TomolineError) -> Store:
+    """Open the store of a project that cannot be opened for writing, to be read only.
 
-    Raises
-    ------
-    TomolineError
-        As `Store.open`, where it cannot be read either.
+    Parameters
+    ----------
+    folder : Path
+        Of the project.
+    trouble : TomolineError
+        Why it cannot be opened for writing. It is raised where that keeps it from being read, too.
     """
-    try:
-        store = Store.open(folder)
-    except TomolineError as error:
-        if error.kind not in UNWRITABLE:
-            raise
-        store = _readable(Path(os.path.abspath(folder)), error)
-    store.looking = True
-    return store
+    if trouble.kind not in UNWRITABLE:
+        raise trouble
+    folder = Path(os.path.abspath(folder))
+    with suppress(sqlite3.Error):
+        return Store(folder, _itself(folder), trouble=trouble)
+    for place in (IN_MEMORY, None):  # None is the usual one for what is temporary
+        with suppress(OSError):
+            return Store(folder, _copied(folder, place), trouble=trouble, is_copy=True)
+    raise trouble
 
 
 def refuse_to_follow(store: Store) -> None:
@@ -57,16 +60,6 @@ def refuse_to_follow(store: Store) -> None:
         fault = store.trouble
         found = f"{fault.found} What changes from now on cannot be followed."
         raise fault.kind.error(fault.where, found, fault.remedy)
-
-
-def _readable(folder: Path, trouble: TomolineError) -> Store:
-    """Return the store of a project for reading only, or raise what keeps it from being written."""
-    with suppress(sqlite3.Error):
-        return Store(folder, _itself(folder), trouble=trouble)
-    for place in (IN_MEMORY, None):  # None is the usual one for what is temporary
-        with suppress(OSError):
-            return Store(folder, _copied(folder, place), trouble=trouble, is_copy=True)
-    raise trouble
 
 
 def _itself(folder: Path) -> sqlite3.Connection:

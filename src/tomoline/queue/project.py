@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tomoline import errors
+from tomoline.errors import TomolineError
 from tomoline.queue.model import EventKind
 from tomoline.queue.store import FILE, Store
 
@@ -71,11 +72,16 @@ class Project:
         TomolineError
             As `Store.open`.
         """
-        if looking:
-            from tomoline.queue.looking import open_to_look
+        try:
+            store = Store.open(folder)
+        except TomolineError as error:
+            if not looking:
+                raise
+            from tomoline.queue.looking import open_readable
 
-            return cls(open_to_look(folder))
-        return cls(Store.open(folder))
+            store = open_readable(folder, error)
+        store.looking = looking
+        return cls(store)
 
     @classmethod
     def find(cls, named: Path | None = None, *, looking: bool = False) -> Project:
