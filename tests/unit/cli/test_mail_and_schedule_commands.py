@@ -272,7 +272,7 @@ def test_where_a_schedule_stands_is_told(folder: Path, monkeypatch: pytest.Monke
     assert call("schedule", "new", "n", "-p", folder, *steps).error == ""
     line, document = status(folder)
     assert line[1:5] == ["prepared", "0 of 3", "-", "0"]
-    assert document["next_round"] is None
+    assert (document["state"], document["next_round"]) == ("prepared", None)
     assert "align" in document["needs"]
 
     def put(**columns: object) -> None:
