@@ -13,8 +13,8 @@ from typing import Any
 
 from tomoline import errors
 from tomoline.errors import TomolineError
-from tomoline.queue._axes import CLASSES, OTHER_AXIS, pair_up, stack_key
 from tomoline.queue._kinds import beside_others, recipe_of
+from tomoline.queue.axes import CLASSES, OTHER_AXIS, pair_up, stack_key
 from tomoline.queue.records import RECORD_SUFFIX, read_record
 
 LONGEST = 200

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.queue._acquisitions import Acquisition
-from tomoline.queue._axes import other_axis, stack_key
+from tomoline.queue.axes import other_axis, stack_key
 from tomoline.queue.layers import Layers, Values, effective
 from tomoline.queue.model import DataSetEntry, EventKind
 from tomoline.queue.records import RECORD_SUFFIX

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tomoline import errors
 from tomoline.errors import TomolineError
-from tomoline.queue._axes import stack_key
+from tomoline.queue.axes import stack_key
 from tomoline.queue.records import RECORD_SUFFIX
 
 if TYPE_CHECKING:

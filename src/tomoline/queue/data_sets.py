@@ -13,11 +13,11 @@ from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.queue._acquisitions import Looked, read_paths
 from tomoline.queue._adding import Table
-from tomoline.queue._axes import stack_beside
 from tomoline.queue._copying import copied_down
 from tomoline.queue._lookup import Lookup
 from tomoline.queue._many import without_collecting
 from tomoline.queue._refused import refuse_running, refuse_single
+from tomoline.queue.axes import stack_beside
 from tomoline.queue.layers import Layers, as_values, told
 from tomoline.queue.model import BatchState, DataSetEntry, EventKind
 from tomoline.queue.rows import BATCHES, change_state, to_batch

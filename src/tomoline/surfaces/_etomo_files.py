@@ -6,8 +6,7 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.files import ebt
-
-OTHER_AXIS = {"a": "b", "b": "a"}
+from tomoline.queue.axes import other_stem
 
 
 def stacks_of(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
@@ -27,11 +26,9 @@ def stacks_of(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
             f"stack {looked} is not there.",
             "Put the stack there, or correct the path in the .ebt file.",
         )
-    letter = stack.stem[-1:]
     if not row.dual:
         return (stack,)
-    if letter in OTHER_AXIS:
-        stem = stack.stem[:-1] + OTHER_AXIS[letter]
+    if stem := other_stem(stack.stem):
         suffixes = dict.fromkeys((stack.suffix, ".mrc", ".st"))
         for suffix in suffixes:
             other = stack.with_name(stem + suffix)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tomoline.errors import Faults, TomolineError
-from tomoline.queue._axes import other_axis, pair_up, stack_key
+from tomoline.queue.axes import other_axis, pair_up, stack_key
 from tomoline.queue.model import BatchState
 from tomoline.queue.project import Project
 from tomoline.queue.rows import batch, change_state

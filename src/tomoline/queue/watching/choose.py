@@ -10,13 +10,12 @@ from functools import cached_property
 from pathlib import Path
 
 from tomoline import errors
+from tomoline.queue.axes import other_stem
 from tomoline.queue.watching.copies import same_content
 from tomoline.queue.watching.group import Acquisition
 from tomoline.queue.watching.names import printable, shown
 from tomoline.queue.watching.settle import PENDING, Row, SeenState
 from tomoline.queue.watching.take import Ready, Taker
-
-_FIRST, _SECOND = "ab"
 
 
 @dataclass
@@ -110,10 +109,10 @@ class Chooser:
         What somebody has added, itself or its other axis, waits for nothing.
         """
         folder, base = os.path.split(one.path)
-        stem, end = base[: len(one.name)], base[len(one.name) :]
-        if len(stem) < 2 or stem[-1] not in (_FIRST, _SECOND):
+        stem = other_stem(base[: len(one.name)])
+        if not stem:
             return ""
-        other = f"{stem[:-1]}{_SECOND if stem[-1] == _FIRST else _FIRST}{end}"
+        other = f"{stem}{base[len(one.name) :]}"
         by_source = self._taker.data_sets.by_source
         added = by_source(Path(one.path)) or by_source(Path(folder, other))
         return "" if added else other
@@ -172,7 +171,7 @@ class Chooser:
         entry = self._taker.by_name(name)
         if entry is None:
             return ""
-        return str(entry.source_b if axis == _SECOND and entry.source_b else entry.source)
+        return str(entry.source_b if axis == "b" and entry.source_b else entry.source)
 
     def _is_copy(self, one: Acquisition, path: str) -> bool:
         other = self._there.get(path)

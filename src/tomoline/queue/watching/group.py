@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from tomoline.queue.axes import CLASSES, other_stem
 from tomoline.queue.watching import names
 from tomoline.queue.watching.inside import MdocFacts
 from tomoline.queue.watching.scan import File
 
 _MDOC = ".mdoc"
-_OTHER = {"a": "b", "b": "a"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,9 +200,8 @@ def _stack_of(name: str, facts: MdocFacts) -> str:
 
 
 def _other_axis(stem: str, suffix: str, stacks: Mapping[str, tuple[str, str]]) -> str:
-    if len(stem) < 2 or stem[-1] not in _OTHER:
-        return ""
-    other = stem[:-1] + _OTHER[stem[-1]]
-    alike = (".mrc", ".st") if suffix in (".mrc", ".st") else (".tif", ".tiff")
-    there = [name for name, parts in stacks.items() if parts[0] == other and parts[1] in alike]
+    other, kind = other_stem(stem), CLASSES[suffix]
+    there = [
+        name for name, parts in stacks.items() if parts[0] == other and CLASSES[parts[1]] == kind
+    ]
     return min(there, key=lambda name: (not name.endswith(suffix), name), default="")

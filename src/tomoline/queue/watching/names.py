@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from tomoline.queue.axes import CLASSES
 from tomoline.queue.spelling import composed, fits
 
-STACKS = (".mrc", ".st", ".tif", ".tiff")
+STACKS = tuple(CLASSES)
 _TEMPORARY_ENDS = ("~", ".part", ".partial", ".tmp", ".temp", ".crdownload", ".filepart", ".!sync")
 # Frames as SerialEM, Tomography 5 and EPU name them: NAME_001_-3.0_Jan01_..., NAME_001[3.00],
 # NAME_EER, NAME_fractions; and the reference images of cameras.

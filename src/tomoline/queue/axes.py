@@ -10,6 +10,17 @@ CLASSES = {".mrc": "mrc", ".st": "mrc", ".tif": "tif", ".tiff": "tif"}
 OTHER_AXIS = {"a": "b", "b": "a"}
 
 
+def other_stem(stem: str) -> str:
+    """Return the name that the stack of the other axis has, without its ending.
+
+    >>> other_stem("TSa"), other_stem("TS"), other_stem("a")
+    ('TSb', '', '')
+    """
+    if len(stem) < 2 or stem[-1] not in OTHER_AXIS:
+        return ""
+    return stem[:-1] + OTHER_AXIS[stem[-1]]
+
+
 def stack_key(path: Path) -> tuple[str, str, str] | None:
     """Return what two files of the same stack have in common; None for what is no stack.
 
@@ -27,9 +38,8 @@ def other_axis(path: Path) -> tuple[str, str, str] | None:
     True
     """
     key = stack_key(path)
-    if key is None or len(key[1]) < 2 or key[1][-1] not in OTHER_AXIS:
-        return None
-    return key[0], key[1][:-1] + OTHER_AXIS[key[1][-1]], key[2]
+    other = other_stem(key[1]) if key is not None else ""
+    return (key[0], other, key[2]) if key is not None and other else None
 
 
 def stack_beside(path: Path) -> Path | None:
