@@ -145,9 +145,10 @@ def user_defaults(path: Path) -> dict[str, LayerValue]:
 
 
 def defaults_path() -> Path:
-    """Return the path of the file of a user's defaults."""
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return Path(config) / "tomoline" / "defaults.toml"
+    """Return the path of the file of a user's defaults, beside that of the settings."""
+    from tomoline.queue.user_settings import settings_path
+
+    return settings_path().with_name("defaults.toml")
 
 
 def _templates(
