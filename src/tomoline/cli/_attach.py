@@ -135,10 +135,7 @@ def _look(
 
 
 def _is_over(project: Project, status: Status, wanted: set[int] | None) -> bool:
-    if status.running:
-        if wanted is None or wanted & {one.id for one in status.running}:
-            return False
-    elif status.wanted is not RunState.RUNNING:
+    if not status.running and status.wanted is not RunState.RUNNING:
         return True
     if wanted is None:
         return False
