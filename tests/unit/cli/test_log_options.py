@@ -13,6 +13,7 @@ from tomoline.cli import queue_app
 from tomoline.cli._log import read_time
 from tomoline.cli.main import app
 from tomoline.errors import TomolineError
+from tomoline.queue.log import Log
 from tomoline.queue.model import EventKind
 from tomoline.queue.project import Project
 
@@ -155,8 +156,8 @@ def test_what_happens_later_follows(
 ) -> None:
     """Only what is new and was asked for, once, in the form that was asked for, at once."""
     with Project.create(tmp_path / "night") as project:
-        project.store.add_event(EventKind.NOTICE, "older", data_set="TS_1", when=3600.0)
         project.store.add_event(EventKind.NOTICE, "old", data_set="TS_1", when=7200.0)
+        project.store.add_event(EventKind.NOTICE, "told late", data_set="TS_1", when=3600.0)
         project.store.add_event(EventKind.NOTICE, "another's", data_set="TS_2", when=7200.0)
     told: list[str] = []
     waits = iter(["", "new", "", "newer", ""])
@@ -204,3 +205,30 @@ def test_lines_do_not_stay_in_a_pipe(folder: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("sys.stdout", pipe)
     app(["log", "-p", str(folder)], standalone_mode=False)
     assert pipe.arrived.count("\n") == len(EVENTS)
+
+
+def test_what_happens_while_the_log_is_read_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Project.create(tmp_path / "night").close()
+    last = Log.last
+
+    def before(log: Log) -> int:
+        number = last(log)
+        with Project.open(tmp_path / "night") as other:
+            other.store.add_event(EventKind.NOTICE, "just now")
+        return number
+
+    waits = iter([True, False])
+
+    def sleep(_: float) -> None:
+        if not next(waits):
+            raise KeyboardInterrupt
+        with Project.open(tmp_path / "night") as other:
+            other.store.add_event(EventKind.NOTICE, "later")
+
+    monkeypatch.setattr(Log, "last", before)
+    monkeypatch.setattr(time, "sleep", sleep)
+    app(["log", "--follow", "-p", str(tmp_path / "night")], standalone_mode=False)
+    said = capsys.readouterr().out
+    assert (said.count("just now"), said.count("later")) == (1, 1)
