@@ -156,8 +156,8 @@ def test_what_happens_later_follows(
 ) -> None:
     """Only what is new and was asked for, once, in the form that was asked for, at once."""
     with Project.create(tmp_path / "night") as project:
+        project.store.add_event(EventKind.NOTICE, "older", data_set="TS_1", when=3600.0)
         project.store.add_event(EventKind.NOTICE, "old", data_set="TS_1", when=7200.0)
-        project.store.add_event(EventKind.NOTICE, "told late", data_set="TS_1", when=3600.0)
         project.store.add_event(EventKind.NOTICE, "another's", data_set="TS_2", when=7200.0)
     told: list[str] = []
     waits = iter(["", "new", "", "newer", ""])
