@@ -88,9 +88,8 @@ def _print_text(table: Table, *, chosen_only: bool) -> None:
         cells = [[_short(row.get(column)) for column in columns] for row in rows]
         numbers = [
             title
-            for index, title in enumerate(columns)
+            for title in columns
             if any(isinstance(row.get(title), (int, float)) for row in rows)
-            and all(len(line[index]) <= LONGEST for line in cells)
         ]
         lines = [] if first else [""]
         titles = _titles(columns) if chosen_only else columns

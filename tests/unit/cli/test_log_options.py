@@ -180,7 +180,7 @@ def test_what_happens_later_follows(
     try:
         options = ["--follow", "--limit", "1", "--local", *(["--json"] if form == "json" else [])]
         arguments = ["log", "TS_1", "-p", str(tmp_path / "night"), *options]
-        app(arguments, standalone_mode=False)
+        assert not app(arguments, standalone_mode=False)  # Ctrl-C is its usual end
     finally:
         monkeypatch.undo()
         time.tzset()

@@ -20,7 +20,7 @@ from tomoline.queue.rows import change_state
 from tomoline.queue.values import SCHEMA
 from tomoline.recipes import RECIPES
 
-LONG = "a value that is longer than a column of a table can be, by far\nwith a second line"
+LONG = "a value that is longer\nthan a column of a table can be, by far"
 
 
 def write_record(folder: Path, name: str, **values: dict[str, Any]) -> None:
