@@ -104,6 +104,7 @@ def test_of_many_lines_the_newest_are_shown_but_programs_get_all(
     monkeypatch.setattr(queue_app, "LINES", 2)
     assert shown(folder, capsys) == ["second", "third"]
     assert len(shown(folder, capsys, "--json")) == 3
+    assert shown(folder, capsys, "--limit", "0") == ["first", "second", "third"]
 
 
 @pytest.mark.parametrize(
