@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import sqlite3
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 
 from tomoline import errors
 from tomoline.errors import TomolineError
-from tomoline.queue import looking
+from tomoline.queue import looking, moved, recovery
 from tomoline.queue.control import Control
+from tomoline.queue.permit import PERMIT
 from tomoline.queue.project import Project
-from tomoline.queue.store import FILE, Store
+from tomoline.queue.store import FILE, LOCK, WORK, Store
 from tomoline.queue.store_faults import SCHEMA
 
 
@@ -170,3 +172,45 @@ def test_a_runner_that_cannot_be_started_keeps_nobody_from_looking(night: Path) 
                     control.recover()
             else:
                 assert [one.code for one in control.recover()] == codes
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_a_run_at_another_place_can_be_looked_at(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moved, "LEAVES_S", 0.0)
+    with sqlite3.connect(night / FILE) as db:
+        db.execute("UPDATE meta SET value = ? WHERE key = 'folder'", ('["/there", "/there"]',))
+    db.close()
+    with (night / WORK / LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as its runner does
+        with Project.open(night, looking=True) as project:
+            (entry,) = project.data_sets.entries()
+            assert entry.source == night / "raw" / "TS.mrc"  # as it is right over there
+            assert not project.store.is_copy
+
+
+def test_on_a_full_disk_nothing_is_written_nor_started(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ensure(store: Store) -> int:
+        raise AssertionError("a runner is started")
+
+    monkeypatch.setattr(recovery, "is_full", lambda _: True)
+    with Project.open(night, looking=True) as project:
+        with project.store.write() as db:
+            db.execute("UPDATE run SET wanted = 'running', pid = 9, birth = 'long ago'")
+        before = project.log.events()
+        control = Control(project.store, ensure=ensure, alive=lambda _: None)
+        assert [one.code for one in control.recover()] == ["FILE-08", "QUEUE-08"]
+        assert project.log.events() == before  # there may be room for that yet
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_a_kill_that_is_not_written_down_is_told(night: Path) -> None:
+    with sqlite3.connect(night / FILE) as db:
+        db.execute("UPDATE run SET wanted = 'running', pid = 9, birth = 'long ago'")
+        db.execute("INSERT INTO meta VALUES (?, '1')", (PERMIT,))
+    db.close()
+    with Project.open(night, looking=True) as project:
+        assert [one.code for one in project.control.recover()] == ["PROJ-06", "QUEUE-03"]
