@@ -188,6 +188,7 @@ def test_retry_tells_and_starts(
     tomoline("retry")
     assert len(started) == 1
     assert project.control.status().wanted is RunState.RUNNING
+    assert project.log.events(kind="run")[-1].message == "run asked for by retry"
     assert waiting(project) == ["TS_2", "TS_1", "TS_0"]
     assert tomoline("retry", "TS_2", status=1).startswith("QUEUE-07: TS_2")
 

@@ -102,11 +102,14 @@ def test_the_batch_file_stays_where_the_stack_was_before_etomo_moved_it(
     assert project.data_sets.given(entry)["setup.gold_diameter_nm"][0] == 7.0
 
 
-def test_results_go_where_etomo_would_have_put_them(
+def test_a_new_project_has_etomos_folder_of_results_and_the_users_defaults(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "X.mrc").touch()
+    defaults = tmp_path / "config" / "tomoline" / "defaults.toml"
+    defaults.parent.mkdir(parents=True)
+    defaults.write_text("[setup]\ngold_diameter_nm = 7\n", encoding="utf-8")
     path = tmp_path / "night.ebt"
     lines = [
         f"meta.DeliverToDirectory={tmp_path}/done",
@@ -117,4 +120,7 @@ def test_results_go_where_etomo_would_have_put_them(
     planned = etomo_import.plan(path, places=TemplatePlaces())
     with etomo_import.create(tmp_path / "night", planned) as made:
         (entry,) = etomo_import.apply(made, planned)
+        kept, files = made.layers.get("user defaults"), made.layers.files()
     assert entry.folder == tmp_path / "done" / "X"
+    assert kept == {"setup.gold_diameter_nm": [7.0, f"{defaults}:2"]}
+    assert files["user defaults"][0] == str(defaults)

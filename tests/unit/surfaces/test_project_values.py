@@ -119,6 +119,17 @@ def test_values_are_kept_only_if_they_fit_what_is_there(project: Project) -> Non
     assert [one.value for one in project.layers.explain(entry, THICKNESS)] == [None, 300]
 
 
+def test_one_of_two_that_exclude_each_other_can_take_the_place_of_the_other(
+    project: Project,
+) -> None:
+    other = values.read_values(["reconstruct.binned_thickness_px=40"])
+    values.set_project_values(project, values.read_values([f"{THICKNESS}=300"]))
+    with pytest.raises(Faults, match="both given"):
+        values.set_project_values(project, other)
+    values.set_project_values(project, other, unset=[THICKNESS])
+    assert list(project.layers.get("project")) == ["reconstruct.binned_thickness_px"]
+
+
 def test_a_value_from_elsewhere_that_does_not_fit_is_told_once(project: Project) -> None:
     project.layers.update({THICKNESS: (-5, "by hand")})
     entry = project.data_sets.entry("one")

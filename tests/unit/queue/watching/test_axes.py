@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import pytest
-from microscope import Watched, mrc_bytes, put
+from microscope import Watched, mrc_bytes, put, tiff_bytes
 
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.reach import refuse_missing_axes
@@ -36,6 +36,15 @@ def test_an_axis_does_not_wait_for_ever(make: Make) -> None:
     assert tilt.queue() == ["TSa"]
     told = [one.message for one in tilt.project.log.events(kind="watch")]
     assert any(one.endswith("TSb.mrc, is not complete") for one in told)
+
+
+def test_stacks_of_different_formats_are_no_two_axes(tilt: Watched) -> None:
+    put(tilt.folder / "TSa.mrc", mrc_bytes())
+    put(tilt.folder / "TSb.tif", tiff_bytes())
+    tilt.settle()
+    assert tilt.queue() == ["TSa", "TSb"]
+    told = [one.message for one in tilt.project.log.events(kind="watch")]
+    assert not any("other axis" in one for one in told)
 
 
 def test_a_second_axis_joins_one_that_was_not_run(tilt: Watched) -> None:
