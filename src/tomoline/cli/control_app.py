@@ -13,6 +13,7 @@ from tomoline.cli._output import print_json
 from tomoline.cli._project import ProjectOption
 from tomoline.cli.entry import EXIT_FAILED
 from tomoline.errors import TomolineError
+from tomoline.errors.parameters import BAD_OPTION
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +46,8 @@ def status_command(
     """
     from tomoline.cli._project import open_project
 
+    if json and follow:
+        raise BAD_OPTION.error("--json", "it does not go with --follow.")
     with open_project(project, looking=True) as opened:
         last = opened.log.last()
         status = opened.control.status()

@@ -53,6 +53,10 @@ def _run() -> None:
         from tomoline.cli.main import app
 
         keep_only(app, sys.argv[1:])
+        if "--help" in sys.argv:
+            from tomoline.cli._help import reflow_help
+
+            reflow_help(app)
         app()
     except TomolineError as error:
         sys.stderr.write(f"{error}\n")

@@ -9,6 +9,7 @@ import typer
 from tomoline import errors
 from tomoline.cli._names import Names, SomeNames
 from tomoline.cli._project import ProjectOption
+from tomoline.errors.parameters import BAD_OPTION
 from tomoline.queue.levels import Level, Order
 from tomoline.queue.model import BatchState, EventKind
 
@@ -233,6 +234,10 @@ def values_command(
     """
     from tomoline.cli._values import print_values
 
+    if csv and json:
+        raise BAD_OPTION.error("--json", "it does not go with --csv.")
+    if all_ and (step or key):
+        raise BAD_OPTION.error("--all", "it does not go with --key or --step.")
     keys = [f"{one}.*" for one in step or ()] + list(key or ())
     form = "csv" if csv else "json" if json else "text"
     print_values(project, names or (), keys, every=all_, form=form)

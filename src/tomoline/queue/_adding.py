@@ -144,7 +144,9 @@ class Table:
         key = other_axis(entry.source)
         if other is None or entry.name != entry.source.stem:
             wanted = (
-                f"no stack {key[1]} lies beside it" if key else "its name ends in neither a nor b"
+                f"no stack {key[1]} lies beside it"
+                if key
+                else "its name is not a root name that a or b follows"
             )
             raise errors.project.NOT_DUAL.error(entry.name, f"{entry.source}: {wanted}.")
         taken = self._of_source(other)

@@ -134,6 +134,10 @@ def change_state(
         fields.setdefault("ended", now)
     columns = "".join(f", {name} = ?" for name in fields)
     with store.write() as db:
+        step = ""
+        if one.state is BatchState.RUNNING and becomes is not BatchState.FINISHED:
+            # Where it was, which may have changed since it was read.
+            (step,) = db.execute("SELECT step FROM batch WHERE id = ?", (one.id,)).fetchone()
         changed = db.execute(
             f"UPDATE batch SET state = ?{columns} WHERE id = ? AND state = ?",
             (becomes, *fields.values(), one.id, one.state),
@@ -149,6 +153,7 @@ def change_state(
             processor=fields.get("processor") or one.processor,
             data_set=one.name,
             batch=one.id,
+            step=step,
             was=one.state,
             becomes=becomes,
             code=code,

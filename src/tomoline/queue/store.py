@@ -100,7 +100,7 @@ class Store:
                         ],
                     )
                     connection.commit()
-                os.link(part, folder / FILE)
+                part.rename(folder / FILE)
             except FileExistsError:
                 raise errors.project.EXISTS.error(folder, f"it holds {FILE}.") from None
             except BaseException:

@@ -36,7 +36,7 @@ def stacks_of(row: ebt.Row, folder: Path, where: str) -> tuple[Path, ...]:
                 return (stack, other)
         text = f"there is no {stem}{stack.suffix} beside {stack}."
     else:
-        text = f"the name of {stack} ends in neither a nor b."
+        text = f"the name of {stack} is not a root name that a or b follows."
     raise errors.project.NOT_DUAL.error(
         where, text, "Add the other stack, or take dual axis from the row in Etomo."
     )

@@ -181,3 +181,20 @@ def test_programs_get_a_document(folder: Path, capsys: pytest.CaptureFixture[str
     call(folder, "status", "--json")
     document = json.loads(capsys.readouterr().out)
     assert (document["wanted"], document["folder"]) == ("paused", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "refused"),
+    [
+        (["values", "--csv", "--json"], "--json"),
+        (["values", "--all", "--key", "*_deg"], "--all"),
+        (["values", "--all", "--step", "align"], "--all"),
+        (["status", "--json", "--follow"], "--json"),
+    ],
+)
+def test_options_that_mean_nothing_together_are_refused(
+    folder: Path, arguments: list[str], refused: str
+) -> None:
+    with pytest.raises(TomolineError, match="PARAM-06") as caught:
+        call(folder, *arguments)
+    assert caught.value.where == refused

@@ -360,7 +360,7 @@ def test_dual_axis_is_a_matter_of_the_stacks(project: Project, tmp_path: Path) -
     project.data_sets.add([alone])
     with pytest.raises(Faults, match="is a data set of its own"):
         project.data_sets.set_dual(["TSa"], True)
-    with pytest.raises(Faults, match="neither a nor b"):
+    with pytest.raises(Faults, match="not a root name that a or b follows"):
         project.data_sets.set_dual(["other"], True)
     project.data_sets.remove(["TSb"])
     (pair,) = project.data_sets.set_dual(["TSa"], True)

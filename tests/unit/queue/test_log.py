@@ -12,6 +12,8 @@ import pytest
 from tomoline.queue.levels import Order
 from tomoline.queue.log import Log, explain_states, line_of
 from tomoline.queue.model import TRANSITIONS, BatchState, Event, EventKind
+from tomoline.queue.project import Project
+from tomoline.queue.rows import change_state
 from tomoline.queue.store import Store
 
 S = BatchState
@@ -161,3 +163,19 @@ def test_states_are_explained_by_allowed_changes_only(was: BatchState, becomes: 
 def test_gaps_in_the_log_are_found(events: list[Event], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         explain_states(events)
+
+
+@pytest.mark.parametrize(
+    ("ends", "steps"),
+    [(S.FAILED, ["trim"]), (S.KILLED, ["trim"]), (S.PAUSED, ["trim"]), (S.FINISHED, [""])],
+)
+def test_the_log_says_in_which_step_a_batch_ended(
+    queued: Project, ends: BatchState, steps: list[str]
+) -> None:
+    (waiting,) = queued.queue.batches()
+    change_state(queued.store, waiting, S.RUNNING, "starts")
+    (running,) = queued.queue.batches()
+    with queued.store.write() as db:
+        db.execute("UPDATE batch SET step = 'trim'")  # after it was read
+    change_state(queued.store, running, ends, "it ended")
+    assert [one.step for one in queued.log.events() if one.message == "it ended"] == steps

@@ -133,7 +133,7 @@ def test_only_folders_that_were_made_are_taken_back(
     def refuse(*_: object) -> None:
         raise OSError(errno.EMLINK, "Too many links")
 
-    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(Path, "rename", refuse)
     with pytest.raises(TomolineError, match=r"PROJ-06.*Too many links"):
         Store.create(folder)
     assert list(tmp_path.rglob("*")) == ([folder] if there else [])
