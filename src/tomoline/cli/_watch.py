@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tomoline import errors
+from tomoline.cli._output import print_json, warn
 from tomoline.cli._project import open_project
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def begin(named: Path | None, request: Request, *, detach: bool) -> int:
     int
         0; acquisitions that fail do not make the watching fail.
     """
+    from tomoline.queue.layers import as_values
     from tomoline.recipes import RECIPES
 
     if request.recipe not in RECIPES:
@@ -70,7 +72,7 @@ def begin(named: Path | None, request: Request, *, detach: bool) -> int:
             depth=request.depth,
             last=last,
             existing=request.existing,
-            values={key: [one.value, one.where] for key, one in values.items()},
+            values=as_values(values),
         )
         since = project.watches.begin()
         where = f"{os.path.abspath(request.folder)} is watched; project {project.folder}."
@@ -118,12 +120,9 @@ def print_watches(named: Path | None, folder: Path | None, *, as_json: bool) -> 
             if not watches:
                 raise errors.watch.NO_WATCH.error(path, "it was never watched in this project.")
         if as_json:
-            from json import dumps
-
             with project.store.read() as db:
                 names = dict(db.execute("SELECT id, name FROM data_set").fetchall())
-            documents = [_document(project, one, names) for one in watches]
-            sys.stdout.write(dumps(documents, ensure_ascii=False, indent=1) + "\n")
+            print_json([_document(project, one, names) for one in watches])
             return 0
         if not watches:
             sys.stdout.write("Nothing is watched; 'tomoline watch DIR --recipe tilt' begins.\n")
@@ -138,18 +137,14 @@ def _values(request: Request) -> dict[str, Any]:
     from tomoline.surfaces.project_values import read_values
 
     found = read_values(request.settings)
-    for notice in found.notices:
-        sys.stderr.write(f"warning {notice}\n")
+    warn(found.notices)
     return found.values
 
 
 def _check(project: Project, values: dict[str, Any]) -> None:
-    from tomoline.surfaces.project_values import check_values
+    from tomoline.surfaces.value_checks import check_values, in_order
 
-    layers = [
-        {"name": name, "values": given} for name, given in project.layers.all().items() if given
-    ]
-    check_values(layers, values, "data set")
+    check_values(in_order(project.layers.all()), values, "data set")
 
 
 def _made_for(folder: Path | None) -> Path | None:
@@ -234,11 +229,9 @@ def _reason(one: Seen, watch: Watch) -> str:
 
 
 def _time(seconds: float) -> str:
-    from datetime import UTC, datetime
+    from tomoline.queue.words import utc_text
 
-    if not seconds:
-        return "not yet"
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return utc_text(seconds) if seconds else "not yet"
 
 
 def _document(project: Project, watch: Watch, names: dict[int, str]) -> dict[str, Any]:

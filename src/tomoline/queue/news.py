@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tomoline.queue.listing import SERVED, state_is
 from tomoline.queue.model import LIVE, Batch, BatchState, Event, EventKind
 from tomoline.queue.rows import batch as batch_of
 from tomoline.queue.rows import to_event
@@ -37,13 +38,9 @@ def occasion_of(event: Event) -> str:
 
 def is_done(store: Store) -> bool:
     """Whether nothing waits or runs, and nothing is watched or scheduled that could bring more."""
-    live = ", ".join(f"'{state}'" for state in LIVE)
+    query = f"SELECT EXISTS (SELECT 1 FROM batch WHERE {state_is(LIVE)}) OR {SERVED}"
     with store.read() as db:
-        return not db.execute(
-            f"SELECT EXISTS (SELECT 1 FROM batch WHERE state IN ({live}))"
-            " OR EXISTS (SELECT 1 FROM watch WHERE active)"
-            " OR EXISTS (SELECT 1 FROM schedule WHERE state = 'running')"
-        ).fetchone()[0]
+        return not db.execute(query).fetchone()[0]
 
 
 @dataclass(frozen=True)

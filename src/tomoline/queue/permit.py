@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tomoline import errors
 from tomoline.errors import Notice
-from tomoline.queue.model import BatchState, EventKind, RunState
-from tomoline.queue.rows import BATCHES, to_batch
+from tomoline.queue.model import EventKind, RunState
+from tomoline.queue.rows import running_batches, wanted_of
 from tomoline.queue.store import WORK, Store
 
 PERMIT = "permit"
@@ -67,9 +67,8 @@ def write_down_kill(store: Store) -> Notice | None:
     with store.write() as db:
         if not is_withdrawn(store):
             return None
-        rows = db.execute(f"{BATCHES} WHERE batch.state = ?", (BatchState.RUNNING,)).fetchall()
-        running = [to_batch(row) for row in rows]
-        before = RunState(db.execute("SELECT wanted FROM run").fetchone()[0])
+        running = running_batches(store)
+        before = wanted_of(store)
         db.execute("UPDATE run SET wanted = ?", (RunState.STOPPED,))
         db.execute("UPDATE batch SET wanted = 'kill' WHERE state = 'running'")
         overrule_kill(db)

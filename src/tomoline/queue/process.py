@@ -5,16 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tomoline.workflow.boot import boot_id
+
 GRACE_S = 1.0
 """From the signal to end, which a process may refuse, until the one that it cannot."""
-
-
-def boot_id() -> str:
-    """Return a word that changes whenever the machine starts; empty where it is not told."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def birth_of(pid: int) -> str:

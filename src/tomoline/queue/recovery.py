@@ -10,11 +10,11 @@ from tomoline import errors
 from tomoline.errors import Notice, TomolineError
 from tomoline.queue.listing import SERVED
 from tomoline.queue.model import EventKind, RunState
-from tomoline.queue.process import boot_id
 from tomoline.queue.rows import BATCHES, running_batches, to_batch, wanted_of
 from tomoline.queue.store import Store
 from tomoline.queue.store_faults import UNWRITABLE, is_full
 from tomoline.queue.words import utc_text
+from tomoline.workflow.boot import boot_id
 
 NAMED = 8
 """How many batches a notice names."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tomoline import errors
 from tomoline.errors import Faults, TomolineError
 from tomoline.files.atomic import remove, remove_leftovers, translate_os_error, write_text
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.records import record_or_none, record_path
+from tomoline.workflow.lock import locked
 
 # Artifacts that belong to the recording: whatever else happens, they stay.
 RECORDED = ("raw_stack", "raw_tilt_angles")
@@ -44,7 +43,7 @@ def refuse_busy(entries: Sequence[DataSetEntry]) -> None:
         try:
             with ExitStack() as locks:
                 for root in entry.roots if entry.folder.is_dir() else ():
-                    locks.enter_context(_locked(entry.folder, root))
+                    locks.enter_context(locked(entry.folder, root))
         except TomolineError as fault:
             faults.append(fault)
     if faults:
@@ -76,7 +75,7 @@ def forget(entry: DataSetEntry, *, remove_results: bool) -> int:
         return 0
     removed = 0
     for root in entry.roots:
-        with _locked(entry.folder, root):
+        with locked(entry.folder, root):
             record = record_path(entry.folder, root)
             content = record_or_none(record)
             if content is None:
@@ -121,7 +120,7 @@ def put_aside(entry: DataSetEntry) -> Path | None:
         return None
     with ExitStack() as locks:
         for root in entry.roots:
-            locks.enter_context(_locked(folder, root))
+            locks.enter_context(locked(folder, root))
         places = (folder.with_name(f"{folder.name}_old{number or ''}") for number in count())
         there = next(place for place in places if not place.exists())
         try:
@@ -178,21 +177,3 @@ def _made(content: Mapping[str, Any]) -> Iterator[str]:
             # A record that someone has changed must not lead out of the folder.
             if artifact not in RECORDED and name and Path(name).name == name:
                 yield name
-
-
-@contextmanager
-def _locked(folder: Path, root: str) -> Iterator[None]:
-    """Hold a data set as a run does (`workflow.dataset`), which must not be loaded here."""
-    path = folder / f".{root}.lock"
-    try:
-        file = path.open("w")
-    except OSError as error:
-        raise translate_os_error(error, folder) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise errors.running.BUSY.error(
-                folder, "another process is working on this data set."
-            ) from error
-        yield

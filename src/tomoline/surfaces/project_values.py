@@ -17,7 +17,6 @@ from tomoline.surfaces.kept_values import ProjectValues, TemplateValues
 from tomoline.surfaces.value_checks import (
     check_data_sets,
     check_project,
-    check_values,
     refuse_other_recipes,
 )
 from tomoline.workflow.given import Layer, merge
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ProjectValues",
     "TemplateValues",
-    "check_values",
     "defaults_path",
     "merged_of",
     "put_user_defaults",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +16,7 @@ from tomoline.files.sinograms import Sinograms
 from tomoline.steps import Engine
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.workflow.held import Held
+from tomoline.workflow.lock import locked
 from tomoline.workflow.places import RECORD_SUFFIX, record_path
 from tomoline.workflow.record import Record
 
@@ -76,27 +76,9 @@ class DataSet:
         """Return the path that an artifact has in this data set."""
         return self.folder / ARTIFACTS[artifact].file_name(self.root, suffix, self.axis)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the data set for one run; the lock goes when the process ends, however it ends.
-
-        Raises
-        ------
-        TomolineError
-            RUN-06 if another process holds it.
-        """
-        try:
-            file = (self.folder / f".{self.root}.lock").open("w")
-        except OSError as error:
-            raise translate_os_error(error, self.folder) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise errors.running.BUSY.error(
-                    self.folder, "another process is working on this data set."
-                ) from error
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the data set for one run, as `workflow.lock.locked` does."""
+        return locked(self.folder, self.root)
 
 
 def find(folder: Path) -> DataSet:

@@ -17,14 +17,6 @@ from typing import Self
 from tomoline.files.atomic import sync_folder, sync_tree, translate_os_error
 
 
-def boot_id() -> str:
-    """Return a word that changes whenever the machine starts; empty where it is not told."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
 class DiskWriter:
     """Waits for files to reach the disk, in a thread of its own."""
 

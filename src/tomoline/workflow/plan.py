@@ -12,8 +12,8 @@ from tomoline.params import StepParams
 from tomoline.recipes import Recipe
 from tomoline.steps import Step
 from tomoline.steps.artifacts import ARTIFACTS
+from tomoline.workflow.boot import boot_id
 from tomoline.workflow.dataset import DataSet
-from tomoline.workflow.durable import boot_id
 from tomoline.workflow.fingerprint import digest, identity, step_fingerprint
 from tomoline.workflow.held import Held
 from tomoline.workflow.record import Record, jsonable

@@ -17,8 +17,9 @@ from tomoline.recipes import Recipe
 from tomoline.steps import Engine, Step
 from tomoline.steps.artifacts import ARTIFACTS
 from tomoline.workflow._allocator import keep_freed_memory
+from tomoline.workflow.boot import boot_id
 from tomoline.workflow.dataset import DataSet, RunContext
-from tomoline.workflow.durable import DiskWriter, boot_id
+from tomoline.workflow.durable import DiskWriter
 from tomoline.workflow.fingerprint import digest, identity
 from tomoline.workflow.held import Held
 from tomoline.workflow.memory import PeakMemory

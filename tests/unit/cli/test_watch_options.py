@@ -204,12 +204,12 @@ def test_parameters_are_checked_with_those_of_the_project(place: Path) -> None:
 
 
 def test_all_layers_are_checked_together(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tomoline.surfaces import project_values
+    from tomoline.surfaces import value_checks
 
     with Project.create(place / "night") as project:
         project.layers.update({"reconstruct.thickness_px": (120, "by hand")})
     checked: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(project_values, "check_values", lambda *given: checked.append(given))
+    monkeypatch.setattr(value_checks, "check_values", lambda *given: checked.append(given))
     named = ["watch", "in", "--recipe", "tilt", "--detach", "-p", "night"]
     call(*named, "--set", "setup.gold_diameter_nm=10")
     ((layers, values, _),) = checked
