@@ -112,8 +112,6 @@ def facts_of(store: Store, event: Event) -> dict[str, Any]:
             "seconds": _seconds(one.started, one.ended),
             **dict(rows[0]),
         }
-        if one.state == event.becomes:  # it has not gone on since
-            facts["step"] = one.step
     return facts
 
 

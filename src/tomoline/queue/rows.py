@@ -137,7 +137,8 @@ def change_state(
         step = ""
         if one.state is BatchState.RUNNING and becomes is not BatchState.FINISHED:
             # Where it was, which may have changed since it was read.
-            (step,) = db.execute("SELECT step FROM batch WHERE id = ?", (one.id,)).fetchone()
+            (last,) = db.execute("SELECT step FROM batch WHERE id = ?", (one.id,)).fetchone()
+            step = fields.get("step") or last
         changed = db.execute(
             f"UPDATE batch SET state = ?{columns} WHERE id = ? AND state = ?",
             (becomes, *fields.values(), one.id, one.state),

@@ -156,7 +156,8 @@ def test_the_hook_gets_all_that_is_known(project: Project) -> None:
     project.queue.retry()
     (one,) = (one for one in project.queue.batches() if one.name == "TS_1")
     change_state(project.store, one, S.RUNNING, "again", step="align")
-    assert news.facts_of(project.store, event)["step"] == ""  # it is at another one now
+    # It is at another one now; what is told is where it failed.
+    assert news.facts_of(project.store, event)["step"] == "setup"
 
 
 def test_trouble_of_watching_is_news_and_other_warnings_are_none(project: Project) -> None:
