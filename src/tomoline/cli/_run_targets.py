@@ -77,7 +77,7 @@ def _owner(path: Path) -> tuple[Path, str] | None:
         return None
     is_name = path.name == str(path) and not path.exists()
     try:
-        with Project.open(folder) as project:
+        with Project.open(folder, looking=True) as project:
             query = "SELECT name FROM data_set WHERE folder = ?"
             with project.store.read() as db:
                 row = db.execute(query, (str(whole),)).fetchone()
@@ -85,8 +85,9 @@ def _owner(path: Path) -> tuple[Path, str] | None:
                 return folder, str(row[0])
             if is_name and project.data_sets.entries([path.name]):
                 return folder, path.name
-    except TomolineError:
-        # No data set of it, which is told as a file that is not there; or a project that may not
-        # be used: an acquisition that only lies in its folder has nothing to do with it.
-        pass
+    except TomolineError as error:
+        # What is no data set of it is told as a file that is not there. An acquisition that only
+        # lies in the folder of a project has nothing to do with it if it may not be used.
+        if is_name and error.kind is not errors.project.UNKNOWN_DATA_SET:
+            raise
     return None

@@ -14,7 +14,7 @@ from tomoline.queue._many import without_collecting
 from tomoline.queue.layers import Values
 from tomoline.queue.model import DataSetEntry
 from tomoline.queue.rows import to_data_set
-from tomoline.queue.spelling import NOT_ASCII, WILD, composed, fits, other_spelling
+from tomoline.queue.spelling import NOT_ASCII, WILD, composed, other_spelling
 from tomoline.queue.store import Store
 
 
@@ -127,7 +127,6 @@ class Lookup:
                 raise self._unknown(db, pattern)
             # Most patterns mean the same to SQLite, which need not ask for every name then.
             glob = "*" if "[" in pattern else composed(pattern)
-            db.create_function("fits", 2, fits, deterministic=True)
             rows = db.execute(
                 "SELECT * FROM data_set WHERE (name GLOB ? OR name GLOB ?) AND fits(name, ?)"
                 " ORDER BY place, id",

@@ -11,19 +11,21 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from tomoline import errors
 from tomoline.errors import TomolineError
 from tomoline.queue.moved import follow_folder
+from tomoline.queue.spelling import add_functions
 from tomoline.queue.store import BUSY_S, LOCK, WORK, Store
 from tomoline.queue.store_faults import FILE, UNWRITABLE, check_schema, translated
 
 IN_MEMORY = "/dev/shm"
 LOG_ENDING = "-wal"
 """What SQLite adds to the name of a database for the file with its newest changes."""
+ENDINGS = (LOG_ENDING, "-shm")
 TRIES = 5
 
 
@@ -43,8 +45,13 @@ def open_readable(folder: Path, trouble: TomolineError) -> Store:
     with suppress(sqlite3.Error):
         return Store(folder, _itself(folder), trouble=trouble)
     for place in (IN_MEMORY, None):  # None is the usual one for what is temporary
-        with suppress(OSError):
+        try:
             return Store(folder, _copied(folder, place), trouble=trouble, is_copy=True)
+        except OSError:
+            continue
+        except TomolineError as error:
+            if error.kind not in UNWRITABLE:  # a place that is full, as SQLite tells it
+                raise
     raise trouble
 
 
@@ -63,10 +70,32 @@ def refuse_to_follow(store: Store) -> None:
 
 
 def _itself(folder: Path) -> sqlite3.Connection:
-    """Open the store itself, which goes well where SQLite has to make no file."""
-    address = f"file:{quote(str(folder / FILE))}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
-    return _prepared(connection, folder)
+    """Open the store itself, where others have it open, so that SQLite has to make no file.
+
+    A file of ours beside it would stay there, and whoever may write the store could not do so any
+    more, since that one may not be written.
+    """
+    beside = [Path(f"{folder / FILE}{ending}") for ending in ENDINGS]
+    with ExitStack() as stack:
+        handles = []
+        for path in beside:
+            try:  # without taking part in the locks of SQLite, which closing them would take away
+                handles.append(os.open(path, os.O_PATH | os.O_CLOEXEC))
+            except OSError:
+                raise sqlite3.OperationalError("nobody has it open") from None
+            stack.callback(os.close, handles[-1])
+        address = f"file:{quote(str(folder / FILE))}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, timeout=BUSY_S, isolation_level=None)
+        prepared = _prepared(connection, folder)
+        if all(os.fstat(one).st_nlink for one in handles):
+            return prepared
+    prepared.close()  # the last one has left just then
+    with suppress(OSError):
+        if (folder / FILE).stat().st_uid != os.geteuid():
+            for path in beside:
+                if path.stat().st_uid == os.geteuid():  # made by this look: no user of it can write
+                    path.unlink()
+    raise sqlite3.OperationalError("nobody has it open any more")
 
 
 def _copied(folder: Path, place: str | None) -> sqlite3.Connection:
@@ -75,9 +104,13 @@ def _copied(folder: Path, place: str | None) -> sqlite3.Connection:
         copy = Path(scratch) / FILE
         _copy(folder / FILE, copy)
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        with translated(folder), closing(sqlite3.connect(copy)) as source:
-            source.backup(connection)  # with what the log holds
-            return _prepared(connection, folder)
+        try:
+            with translated(folder), closing(sqlite3.connect(copy)) as source:
+                source.backup(connection)  # with what the log holds
+        except BaseException:
+            connection.close()
+            raise
+        return _prepared(connection, folder)
 
 
 def _copy(store: Path, copy: Path) -> None:
@@ -105,6 +138,7 @@ def _prepared(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connectio
     """Return a connection of which is known that it can be read, or close it."""
     try:
         connection.row_factory = sqlite3.Row
+        add_functions(connection)
         check_schema(folder / FILE, connection)
         try:
             follow_folder(connection, folder, folder / WORK / LOCK)

@@ -91,7 +91,9 @@ def _only_told(
     """Tell what cannot be written down by who only looks, and cannot be begun again."""
     from tomoline.queue.permit import is_withdrawn
 
-    refuse_other_host(store)
+    run = _to_go_on(store)
+    if run is not None:
+        refuse_other_host(store)
     full = trouble.kind is errors.files.DISK_FULL
     found = "the project's disk is full" if full else trouble.found.rstrip(".")
     mend = "Free some space" if full else trouble.remedy.rstrip(".")
@@ -109,7 +111,6 @@ def _only_told(
             )
         )
         return notices
-    run = _to_go_on(store)
     if run is not None and run["pid"] is not None and alive(store) is None:
         notices.append(
             errors.queue.RUNNER_GONE.notice(

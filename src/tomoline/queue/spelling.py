@@ -51,6 +51,12 @@ def fits(name: str, pattern: str) -> bool:
     return fnmatchcase(composed(name), composed(pattern))
 
 
+def add_functions(db: sqlite3.Connection) -> None:
+    """Let queries of a connection compare names; to be called before it is used."""
+    db.create_function("fits", 2, fits, deterministic=True)
+    db.create_function("composed", 1, composed, deterministic=True)
+
+
 def other_spelling(db: sqlite3.Connection, name: str) -> str | None:
     """Return the name of the data set that reads like one, of which there is no such data set.
 
@@ -93,11 +99,9 @@ def logged(db: sqlite3.Connection, name: str) -> tuple[str, tuple[str, ...]]:
     The log also tells of data sets that are there no longer, so the table does not help.
     """
     if WILD & set(name):
-        db.create_function("fits", 2, fits, deterministic=True)
         # GLOB is as fnmatch, only that it negates sets with ^.
         condition = "(data_set GLOB ? OR data_set GLOB ? AND fits(data_set, ?))"
         return condition, (name.replace("[!", "[^"), NOT_ASCII, name)
     if db.execute("SELECT 1 FROM event WHERE data_set = ? LIMIT 1", (name,)).fetchone():
         return "data_set = ?", (name,)
-    db.create_function("composed", 1, composed, deterministic=True)
     return "data_set GLOB ? AND composed(data_set) = ?", (NOT_ASCII, composed(name))

@@ -22,6 +22,7 @@ from tomoline.errors import TomolineError
 from tomoline.queue.file_systems import file_system_of, refuse_network
 from tomoline.queue.model import EventKind
 from tomoline.queue.moved import follow_folder
+from tomoline.queue.spelling import add_functions
 from tomoline.queue.store_faults import FILE, SCHEMA, check_schema, is_there, translated
 
 __all__ = ["FILE", "LOCK", "LOG", "SCHEMA", "WORK", "Store", "file_system_of", "to_json"]
@@ -132,6 +133,7 @@ class Store:
         with translated(folder, opening=True):
             connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
             connection.row_factory = sqlite3.Row
+            add_functions(connection)
             try:
                 check_schema(path, connection)
                 connection.execute("PRAGMA journal_mode = WAL")

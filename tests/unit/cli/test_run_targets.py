@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from tomoline import errors
 from tomoline.cli._run_targets import asked_of_project
 from tomoline.errors import TomolineError
 from tomoline.queue.project import Project
+from tomoline.queue.store import Store
 
 
 @pytest.fixture
@@ -72,3 +74,27 @@ def test_what_is_mixed_or_missing_is_told(night: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(night.parent)
     with pytest.raises(TomolineError, match=r"PROJ-01.*no acquisition is named"):
         asked_of_project([])
+
+
+def test_names_are_those_of_a_project_that_may_only_be_read(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> Store:
+        raise errors.project.READ_ONLY.error(folder, "you may not write there.")
+
+    monkeypatch.setattr(Store, "open", refuse)
+    for name in ("TS_1", "TS_2"):
+        assert asked_of_project([Path(name)]) == (night, (name,))
+    assert asked_of_project([Path("TS_9")]) is None
+
+
+def test_a_name_that_cannot_be_looked_up_is_no_missing_file(night: Path) -> None:
+    with Project.open(night) as project:
+        for name in ("\u00e9e\u0301", "e\u0301\u00e9"):
+            (night.parent / "raw" / f"{name}.mrc").touch()
+            project.data_sets.add([night.parent / "raw" / f"{name}.mrc"])
+    with pytest.raises(TomolineError, match="PROJ-20"):
+        asked_of_project([Path("\u00e9\u00e9")])
+    (night / "tomoline.sqlite").write_bytes(b"damaged")
+    with pytest.raises(TomolineError, match="PROJ-04"):
+        asked_of_project([Path("TS_2")])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import sqlite3
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,13 @@ def night(tmp_path: Path) -> Path:
     with Project.create(tmp_path / "night") as project:
         project.data_sets.add([raw])
     return tmp_path / "night"
+
+
+def opened(night: Path) -> sqlite3.Connection:
+    """Return a connection as another process has one, with its files beside the store."""
+    db = sqlite3.connect(night / FILE)
+    db.execute("SELECT * FROM meta").fetchall()
+    return db
 
 
 @pytest.fixture
@@ -59,7 +69,7 @@ def test_what_can_be_written_is_opened_as_always(night: Path) -> None:
 
 @pytest.mark.usefixtures("unwritable")
 def test_what_others_write_is_seen(night: Path) -> None:
-    with sqlite3.connect(night / FILE) as db, Project.open(night, looking=True) as project:
+    with closing(opened(night)) as db, Project.open(night, looking=True) as project:
         before = project.store.changes()
         db.execute("INSERT INTO event (time, level, kind, message) VALUES (0, 'info', 'run', 'x')")
         db.commit()
@@ -70,7 +80,61 @@ def test_what_others_write_is_seen(night: Path) -> None:
         assert (notice.code, project.control.recover()) == ("PROJ-06", [])
         with pytest.raises(TomolineError, match="PROJ-06"):
             project.queue.add(project.data_sets.entries())
-    db.close()
+
+
+@pytest.mark.usefixtures("unwritable")
+def test_a_look_leaves_no_file_that_the_owner_could_not_write(night: Path) -> None:
+    beside = sorted(night.iterdir())
+    with Project.open(night, looking=True) as project:
+        assert [one.name for one in project.data_sets.entries()] == ["TS"]
+        assert project.store.is_copy
+        assert sorted(night.iterdir()) == beside
+    assert sorted(night.iterdir()) == beside
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may become another user")
+def test_a_look_takes_its_files_away_if_the_last_one_leaves_just_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare = looking._prepared
+    with tempfile.TemporaryDirectory() as place:  # which others may enter, as the usual one may not
+        os.chmod(place, 0o755)
+        night = Path(place) / "night"
+        Project.create(night).close()
+        os.chmod(night, 0o777)
+        before = sorted(night.iterdir())
+        other = opened(night)
+
+        def prepared(connection: sqlite3.Connection, folder: Path) -> sqlite3.Connection:
+            other.close()
+            return prepare(connection, folder)
+
+        monkeypatch.setattr(looking, "_prepared", prepared)
+        os.seteuid(1234)
+        try:
+            with pytest.raises(sqlite3.OperationalError, match="any more"):
+                looking._itself(night)
+        finally:
+            os.seteuid(0)
+        assert sorted(night.iterdir()) == before
+
+
+@pytest.mark.usefixtures("unwritable", "no_files")
+def test_a_place_for_copies_that_is_full_is_not_the_last(
+    night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied, places = looking._copied, []
+
+    def copy(folder: Path, place: str | None) -> sqlite3.Connection:
+        places.append(place)
+        if place is not None:
+            raise errors.files.DISK_FULL.error(folder)
+        return copied(folder, place)
+
+    monkeypatch.setattr(looking, "_copied", copy)
+    with Project.open(night, looking=True) as project:
+        assert project.store.is_copy
+    assert places == [looking.IN_MEMORY, None]
 
 
 @pytest.mark.usefixtures("unwritable", "no_files")
@@ -179,10 +243,10 @@ def test_a_run_at_another_place_can_be_looked_at(
     night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moved, "LEAVES_S", 0.0)
-    with sqlite3.connect(night / FILE) as db:
-        db.execute("UPDATE meta SET value = ? WHERE key = 'folder'", ('["/there", "/there"]',))
-    db.close()
-    with (night / WORK / LOCK).open("w") as lock:
+    db = opened(night)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'folder'", ('["/there", "/there"]',))
+    db.commit()
+    with closing(db), (night / WORK / LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # as its runner does
         with Project.open(night, looking=True) as project:
             (entry,) = project.data_sets.entries()
@@ -214,3 +278,19 @@ def test_a_kill_that_is_not_written_down_is_told(night: Path) -> None:
     db.close()
     with Project.open(night, looking=True) as project:
         assert [one.code for one in project.control.recover()] == ["PROJ-06", "QUEUE-03"]
+
+
+@pytest.mark.parametrize(("wanted", "refused"), [("running", True), ("paused", False)])
+@pytest.mark.usefixtures("unwritable")
+def test_what_another_machine_had_is_looked_at_as_where_one_may_write(
+    night: Path, wanted: str, refused: bool
+) -> None:
+    with closing(opened(night)) as db:
+        db.execute("UPDATE run SET host = 'another', birth = 'boot:1', wanted = ?", (wanted,))
+        db.commit()
+    with Project.open(night, looking=True) as project:
+        if refused:
+            with pytest.raises(TomolineError, match="PROJ-07"):
+                project.control.recover()
+        else:
+            assert [one.code for one in project.control.recover()] == ["PROJ-06"]

@@ -142,3 +142,17 @@ def test_what_is_no_text_is_refused(tmp_path: Path, project: Project, door: str,
     with pytest.raises(TomolineError) as caught:
         DOORS[door](project, name)
     assert (caught.value.code, caught.value.where) == ("PARAM-06", ascii(name))
+
+
+def test_names_are_compared_while_other_rows_are_still_read(
+    tmp_path: Path, project: Project
+) -> None:
+    add(project, tmp_path, DECOMPOSED, "Tea")
+    with project.store.read() as db:
+        rows = db.execute("SELECT name FROM data_set")
+        rows.fetchone()
+        for _ in range(2):
+            assert [one.name for one in project.data_sets.entries([COMPOSED + "*"])] == [DECOMPOSED]
+            assert project.log.events(data_set=COMPOSED + "*")
+            assert project.log.events(data_set=COMPOSED)
+        assert rows.fetchone() is not None
